@@ -1,0 +1,31 @@
+"""Real images as tensors, offline: garments, photographs, generated scenes, batches in memory, checked downloads.
+
+Nothing here knows any model. `garments` and `photos` read the project's own `data/` and installed packages; `scenes`
+makes pictures with exact boxes, masks and keypoints; `download` is the one door to the network.
+"""
+
+from crashcourse.datasets.augment import cutout, random_crop, random_flip
+from crashcourse.datasets.batches import Batches
+from crashcourse.datasets.downloads import download
+from crashcourse.datasets.fashion_mnist import garments
+from crashcourse.datasets.images import ImageSet
+from crashcourse.datasets.manifest import verify
+from crashcourse.datasets.photographs import Photo, photos
+from crashcourse.datasets.scene_generator import scenes
+from crashcourse.datasets.scene_types import Scene, Scenes
+
+__all__ = [
+    "Batches",
+    "ImageSet",
+    "Photo",
+    "Scene",
+    "Scenes",
+    "cutout",
+    "download",
+    "garments",
+    "photos",
+    "random_crop",
+    "random_flip",
+    "scenes",
+    "verify",
+]

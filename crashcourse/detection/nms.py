@@ -1,0 +1,174 @@
+"""Non-maximum suppression: of boxes that overlap, keep the one with the highest score.
+
+`greedy_nms` is the algorithm as one reads it, `nms` the same result fast. Papers: Felzenszwalb et al., "Object
+detection with discriminatively trained part-based models", 2010, section 6.1; Bodla et al., "Soft-NMS", 2017,
+arXiv:1704.04503, figure 2 and equations 1 to 3. **Differs from the papers:** overlap is IoU, as everywhere since.
+
+A box is dropped when its IoU with a kept one is *above* the threshold; at exactly the threshold it stays. Equal scores
+keep the order in which the boxes came.
+"""
+
+import torch
+from torch import Tensor
+
+from crashcourse.detection.boxes import box_area, box_iou, check_pair
+from crashcourse.errors import CourseError
+
+BLOCK = 64  # boxes at a time: more work in vain within a block, or more steps
+
+
+def greedy_nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    """NMS step by step: take the best box that is left, keep it, drop what overlaps it, and again.
+
+    Args:
+        boxes: `(N, 4)` xyxy float; N may be 0.
+        scores: `(N,)` float.
+        iou_threshold: in [0, 1].
+
+    Returns:
+        `(K,)` int64: indices of the kept boxes, best score first.
+
+    Raises:
+        CourseError: wrong shapes, NaN, or a threshold outside [0, 1].
+    """
+    _check(boxes, scores, iou_threshold)
+    left = scores.argsort(descending=True, stable=True)
+    kept = []
+    while len(left):
+        best, others = left[0], left[1:]
+        kept.append(best)
+        overlap = box_iou(boxes[best][None], boxes[others])[0]  # (len(others),)
+        left = others[overlap <= iou_threshold]
+    return torch.stack(kept) if kept else left
+
+
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    """What `greedy_nms` returns, in a hundredth of its steps. Arguments, result and errors are the same.
+
+    The best boxes that are left are taken 64 at a time. Among them, pairs that overlap too much are settled; then
+    everything that overlaps a kept one is dropped from what is left, at once.
+    """
+    _check(boxes, scores, iou_threshold)
+    return _suppress(boxes, scores, None, iou_threshold)
+
+
+def batched_nms(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: float) -> Tensor:
+    """NMS within each class: boxes of different classes do not suppress each other.
+
+    Args:
+        boxes: `(N, 4)` xyxy float.
+        scores: `(N,)` float.
+        labels: `(N,)` int64.
+        iou_threshold: in [0, 1].
+
+    Returns:
+        `(K,)` int64: indices of the kept boxes of all classes, best score first.
+
+    Raises:
+        CourseError: as `nms`, or labels that do not fit the boxes.
+    """
+    _check(boxes, scores, iou_threshold)
+    if labels.shape != scores.shape:
+        raise CourseError(f"Each box has one label: expected shape {tuple(scores.shape)}; got {tuple(labels.shape)}.")
+    return _suppress(boxes, scores, labels, iou_threshold)
+
+
+def soft_nms(
+    boxes: Tensor, scores: Tensor, *, method: str = "gaussian", sigma: float = 0.5, iou_threshold: float = 0.3,
+    least_score: float = 0.001,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Lower the scores of overlapping boxes instead of dropping them.
+
+    Args:
+        boxes: `(N, 4)` xyxy float.
+        scores: `(N,)` float, at least 0.
+        method: "gaussian": times exp(−IoU² / sigma) (equation 3); "linear": times 1 − IoU where IoU is above the
+            threshold (equation 2).
+        sigma: of the Gaussian form, above 0.
+        iou_threshold: of the linear form.
+        least_score: boxes that fall below it are dropped.
+
+    Returns:
+        Indices `(K,)` int64 in the order in which they were taken, and their lowered scores `(K,)`, which fall.
+
+    Raises:
+        CourseError: as `nms`, an unknown method, or a sigma that is not above 0.
+    """
+    _check(boxes, scores, iou_threshold)
+    if method not in ("gaussian", "linear"):
+        raise CourseError(f"soft_nms(method=...) is 'gaussian' or 'linear'; got {method!r}.")
+    if not sigma > 0:
+        raise CourseError(f"soft_nms(sigma=...) must be above 0; got {sigma}.")
+    left = scores.argsort(descending=True, stable=True)
+    lowered = scores.clone()
+    kept = []
+    left = left[lowered[left] >= least_score]
+    while len(left):
+        best, others = left[0], left[1:]
+        kept.append(best)
+        overlap = box_iou(boxes[best][None], boxes[others])[0]
+        if method == "gaussian":
+            weight = (-(overlap**2) / sigma).exp()
+        else:
+            weight = torch.where(overlap > iou_threshold, 1 - overlap, torch.ones_like(overlap))
+        lowered[others] *= weight
+        others = others[lowered[others] >= least_score]
+        left = others[lowered[others].argsort(descending=True, stable=True)]
+    indices = torch.stack(kept) if kept else left
+    return indices, lowered[indices]
+
+
+def _suppress(boxes: Tensor, scores: Tensor, labels: Tensor | None, iou_threshold: float) -> Tensor:
+    """Greedy suppression, a block of the best boxes that are left at a time."""
+    left = scores.argsort(descending=True, stable=True)
+    kept = [left[:0]]
+    while len(left):
+        block, left = left[:BLOCK], left[BLOCK:]
+        better, worse = _overlaps(boxes, block, block, labels, iou_threshold).triu_(1).nonzero(as_tuple=True)
+        block = block[_independent(better, worse, len(block))]
+        kept.append(block)
+        left = left[~_overlaps(boxes, block, left, labels, iou_threshold).any(0)]
+    return torch.cat(kept)
+
+
+def _overlaps(boxes: Tensor, rows: Tensor, columns: Tensor, labels: Tensor | None, iou_threshold: float) -> Tensor:
+    """`(R, C)` bool: whether two boxes, of one label, have an IoU above the threshold. In place, as it is the time."""
+    a, b = boxes[rows].T[:, :, None], boxes[columns].T[:, None].contiguous()  # (4, R, 1), (4, 1, C)
+    width = torch.minimum(a[2], b[2]).sub_(torch.maximum(a[0], b[0])).clamp_(min=0)  # (R, C)
+    height = torch.minimum(a[3], b[3]).sub_(torch.maximum(a[1], b[1])).clamp_(min=0)
+    intersection = width.mul_(height)
+    union = torch.sub(box_area(boxes[rows])[:, None] + box_area(boxes[columns]), intersection, out=height)
+    over = intersection.div_(union.clamp_(min=torch.finfo(union.dtype).tiny)) > iou_threshold
+    return over if labels is None else over & (labels[rows][:, None] == labels[columns])
+
+
+def _independent(better: Tensor, worse: Tensor, count: int) -> Tensor:
+    """What a greedy choice in order 0, 1, 2, ... keeps, where `better[k]` excludes `worse[k]`: `(count,)` bool.
+
+    All are judged at once, again and again: a box is kept once no better one that is undecided excludes it, and dropped
+    once a kept one does.
+    """
+    kept = torch.zeros(count, dtype=torch.bool, device=better.device)
+    open_ = torch.ones_like(kept)
+    while True:
+        blocked = torch.zeros_like(kept)
+        blocked[worse] = True  # by a better box that is itself undecided
+        sure = open_ & ~blocked
+        kept |= sure
+        open_ &= ~sure
+        if not open_.any():
+            return kept
+        dropped = worse[kept[better]]
+        open_[dropped] = False
+        alive = open_[better] & open_[worse]
+        better, worse = better[alive], worse[alive]
+
+
+def _check(boxes: Tensor, scores: Tensor, iou_threshold: float) -> None:
+    check_pair(boxes, boxes)
+    if scores.shape != boxes.shape[:1]:
+        raise CourseError(f"Each of {len(boxes)} boxes has one score; got scores of shape {tuple(scores.shape)}.")
+    if not 0 <= iou_threshold <= 1:
+        raise CourseError(f"iou_threshold is an IoU, between 0 and 1; got {iou_threshold}.")
+    if not bool(boxes.isfinite().all()) or bool(scores.isnan().any()):
+        raise CourseError("There is a NaN or an infinite number among the boxes or scores; training may have diverged.")

@@ -1,0 +1,24 @@
+"""Errors that a reader can act on: what came, what was expected, what to do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class CourseError(ValueError):
+    """A problem that one sentence explains. The command line prints the sentence and exits with code 2."""
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> CourseError:
+    """The error for a name that is not in a list, with the nearest name or the whole list.
+
+    Args:
+        kind: what the name stands for, in the singular: "recipe", "lesson".
+        name: what the caller gave.
+        known: the names that exist.
+    """
+    names = sorted(known)
+    near = get_close_matches(str(name).lower(), [n.lower() for n in names], n=1, cutoff=0.6)
+    if near:
+        nearest = next(n for n in names if n.lower() == near[0])
+        return CourseError(f"There is no {kind} named {name!r}. Did you mean {nearest!r}?")
+    return CourseError(f"There is no {kind} named {name!r}. Known: {', '.join(names) or 'none'}.")

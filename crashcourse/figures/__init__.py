@@ -1,0 +1,116 @@
+"""Pictures, tables and widgets: tensors in, a figure with alt text out.
+
+A helper named after what it shows (`image_grid`, `learning_curves`, ...) draws, shows and returns nothing. Its twin
+`draw_...` returns a `Drawing` (the figure and its automatic alt text) without showing it. matplotlib loads with the
+first drawing, ipywidgets with the first widget.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crashcourse.figures.boxes import boxes_on_images, draw_boxes_on_images
+    from crashcourse.figures.confusion import confusion_matrix, draw_confusion_matrix
+    from crashcourse.figures.curves import draw_learning_curves, learning_curves
+    from crashcourse.figures.display import Drawing, png_bytes, show
+    from crashcourse.figures.images import (
+        before_after,
+        draw_before_after,
+        draw_feature_maps,
+        draw_filters,
+        draw_image_grid,
+        draw_worst_errors,
+        feature_maps,
+        filters,
+        image_grid,
+        worst_errors,
+    )
+    from crashcourse.figures.live import LiveCurves
+    from crashcourse.figures.network import draw_network_diagram, network_diagram, network_table
+    from crashcourse.figures.scatter import draw_trade_off, trade_off
+    from crashcourse.figures.source import show_source
+    from crashcourse.figures.style import COLOURS, course_style, figure
+    from crashcourse.figures.tables import show_table
+    from crashcourse.figures.widgets.boxes import draw_iou, draw_nms, iou_explorer, nms_explorer
+    from crashcourse.figures.widgets.choice import choice_widget
+    from crashcourse.figures.widgets.receptive_field import draw_receptive_field, receptive_field_explorer
+
+_HOMES = {
+    "boxes": ("boxes_on_images", "draw_boxes_on_images"),
+    "confusion": ("confusion_matrix", "draw_confusion_matrix"),
+    "curves": ("draw_learning_curves", "learning_curves"),
+    "display": ("Drawing", "png_bytes", "show"),
+    "images": (
+        "before_after",
+        "draw_before_after",
+        "draw_feature_maps",
+        "draw_filters",
+        "draw_image_grid",
+        "draw_worst_errors",
+        "feature_maps",
+        "filters",
+        "image_grid",
+        "worst_errors",
+    ),
+    "live": ("LiveCurves",),
+    "network": ("draw_network_diagram", "network_diagram", "network_table"),
+    "scatter": ("draw_trade_off", "trade_off"),
+    "source": ("show_source",),
+    "style": ("COLOURS", "course_style", "figure"),
+    "tables": ("show_table",),
+    "widgets.boxes": ("draw_iou", "draw_nms", "iou_explorer", "nms_explorer"),
+    "widgets.choice": ("choice_widget",),
+    "widgets.receptive_field": ("draw_receptive_field", "receptive_field_explorer"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 (grouped as above)
+    "boxes_on_images",
+    "draw_boxes_on_images",
+    "confusion_matrix",
+    "draw_confusion_matrix",
+    "draw_learning_curves",
+    "learning_curves",
+    "Drawing",
+    "png_bytes",
+    "show",
+    "before_after",
+    "draw_before_after",
+    "draw_feature_maps",
+    "draw_filters",
+    "draw_image_grid",
+    "draw_worst_errors",
+    "feature_maps",
+    "filters",
+    "image_grid",
+    "worst_errors",
+    "LiveCurves",
+    "draw_network_diagram",
+    "network_diagram",
+    "network_table",
+    "draw_trade_off",
+    "trade_off",
+    "show_source",
+    "COLOURS",
+    "course_style",
+    "figure",
+    "show_table",
+    "draw_iou",
+    "draw_nms",
+    "iou_explorer",
+    "nms_explorer",
+    "choice_widget",
+    "draw_receptive_field",
+    "receptive_field_explorer",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the module of a helper when the helper is first asked for."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,81 @@
+"""Records as text, and the cell that trains on a GPU where there is one."""
+
+import statistics
+
+import torch
+
+from crashcourse import environment
+from crashcourse.claims import measured
+from crashcourse.errors import CourseError
+from crashcourse.recipes.base import find, train
+from crashcourse.recipes.records import Record, Seed, load_record
+
+
+def record_table(record: Record) -> str:
+    """A record as text: a line per variant, then where and when it was made. The same text for the same record.
+
+    The numbers are quoted from a file and not measured here, so they carry no ≈.
+    """
+    metrics = list(next(iter(record.variants.values()))[0].metrics)
+    header = ["variant", "seeds", "parameters", *(_title(metric) for metric in metrics), "seconds per run"]
+    rows = [header, *(_row(name, runs, metrics) for name, runs in record.variants.items())]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    lines = [f"{record.recipe} at {record.scale} scale, {record.settings.get('epochs', '?')} epochs"]
+    for name, *cells in rows:
+        right = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        lines.append("  ".join([name.ljust(widths[0]), *right]))
+    lines.append(f"Recorded {record.date} on {record.hardware}, torch {record.versions.get('torch', '?')}.")
+    if any(len(runs) > 1 for runs in record.variants.values()):
+        lines.append("± is the standard deviation over seeds.")
+    return "\n".join(lines)
+
+
+def _title(metric: str) -> str:
+    """`test accuracy` for "accuracy", `train accuracy` for "train_accuracy"."""
+    return metric.replace("_", " ") if metric.startswith("train_") else f"test {metric}"
+
+
+def _row(name: str, runs: list[Seed], metrics: list[str]) -> list[str]:
+    cells = [name, str(len(runs)), f"{runs[0].parameters:,}"]
+    for metric in metrics:
+        values = [run.metrics[metric] for run in runs]
+        spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+        cells.append(f"{statistics.fmean(values):.4f}{spread}")
+    return [*cells, f"{statistics.fmean(run.seconds for run in runs):.1f}"]
+
+
+def show_record(name: str, scale: str = "study") -> None:
+    """Print the record of a recipe at a scale, or the sentence that there is none yet.
+
+    Raises:
+        CourseError: an unknown recipe or scale, or a file that is not a record.
+    """
+    record = load_record(name, scale)
+    print(record_table(record) if record is not None else _not_yet(name, scale))
+
+
+def _not_yet(name: str, scale: str) -> str:
+    where = "With a GPU, run" if scale == "gpu" else "To record it, run"
+    return f"{name} at {scale} scale: not yet recorded. {where}: crashcourse train {name} --scale {scale} --seeds 3"
+
+
+def gpu_cell(name: str, *, seed: int = 0) -> None:
+    """Train a recipe at gpu scale where there is a GPU; show the record where there is none.
+
+    A build or a test always shows the record, so that a notebook does not depend on the machine that made it. Where the
+    full data is not at hand the sentence about it is printed first.
+
+    Raises:
+        CourseError: an unknown recipe, or a record that cannot be read.
+    """
+    find(name).scale("gpu")
+    if torch.cuda.is_available() and not environment.is_static():
+        try:
+            run = train(name, scale="gpu", seed=seed)
+        except CourseError as error:
+            print(error)
+        else:
+            for metric, value in run.metrics.items():
+                measured(f"test {metric}", value)
+            return
+    show_record(name, "gpu")

@@ -1,0 +1,85 @@
+"""Boxes on pictures, and the two widgets on boxes: what they say is right, live and static say the same."""
+
+import pytest
+import torch
+
+from crashcourse.detection import box_iou, nms
+from crashcourse.errors import CourseError
+from crashcourse.figures import boxes_on_images, draw_boxes_on_images, draw_iou, iou_explorer, nms_explorer
+from crashcourse.figures.widgets.boxes import draw_nms, iou_message, iou_widget, nms_widget
+
+IMAGE = torch.zeros(3, 40, 60)
+BOXES = torch.tensor([[5.0, 5, 25, 25], [7, 6, 26, 27], [40, 10, 55, 30]])
+SCORES = torch.tensor([0.9, 0.8, 0.7])
+
+
+def test_boxes_are_drawn_where_they_are():
+    """Fails if x and y or corners and sizes are mixed up, or a label loses its name."""
+    fig, alt = draw_boxes_on_images(
+        IMAGE[None], [BOXES], [torch.tensor([0, 0, 1])], classes=("top", "bag"), scores=[SCORES], titles=["found"]
+    )
+    (axes,) = fig.axes
+    drawn = [(*patch.get_xy(), patch.get_width(), patch.get_height()) for patch in axes.patches]
+    assert drawn == [(5, 5, 20, 20), (7, 6, 19, 21), (40, 10, 15, 20)]
+    assert [text.get_text() for text in axes.texts] == ["top 0.90", "top 0.80", "bag 0.70"]
+    assert axes.get_title(loc="left") == "found"
+    assert axes.get_xlim() == (0, 60)
+    assert axes.get_ylim() == (40, 0)
+    assert alt == "1 picture with 3 boxes drawn around objects."
+
+
+def test_pictures_without_boxes_and_lists_that_do_not_fit(displayed):
+    boxes_on_images([IMAGE, IMAGE], [BOXES, torch.zeros(0, 4)], alt="Three boxes, and none.")
+    assert displayed[0]["data"]["text/plain"] == "Three boxes, and none."
+    with pytest.raises(CourseError, match="2 pictures came with 1 boxes"):
+        draw_boxes_on_images([IMAGE, IMAGE], [BOXES])
+
+
+def test_the_words_of_the_iou_explorer_are_its_numbers():
+    a, b = (2, 3, 12, 13), (6, 8, 16, 18)
+    assert iou_message(a, b) == "Areas 100 and 100; they share 30 and cover 170 together. IoU = 0.18."
+    iou = box_iou(torch.tensor([a]).float(), torch.tensor([b]).float()).item()
+    assert f"{iou:.2f}" == "0.18"
+
+
+def test_the_live_explorer_has_the_words_of_the_static_one(watched):
+    iou_explorer()
+    (shown,) = watched
+    assert "application/vnd.jupyter.widget-view+json" in shown["data"]
+    assert shown["data"]["text/plain"] == iou_message((2, 3, 12, 13), (6, 8, 16, 18))
+
+
+def test_static_iou_is_a_figure_with_the_same_words(displayed):
+    iou_explorer((0, 0, 4, 4), (4, 0, 8, 4))
+    assert displayed[0]["data"]["text/plain"].endswith("IoU = 0.00.")
+    assert "image/png" in displayed[0]["data"]
+
+
+def test_dragging_a_box_changes_the_iou():
+    *sliders, picture = iou_widget((0, 0, 4, 4), (0, 0, 4, 4)).children
+    assert "IoU = 1.00" in picture.value
+    sliders[2].value = (2, 6)  # the x of b
+    assert "they share 8 and cover 24 together. IoU = 0.33." in picture.value
+    sliders[3].value = (5, 5)
+    assert "has no area" in picture.value
+
+
+def test_the_nms_slider_keeps_what_nms_keeps():
+    labels = torch.zeros(3, dtype=torch.int64)
+    slider, picture = nms_widget(IMAGE, BOXES, SCORES, labels, 0.5).children
+    for threshold in (0.0, 0.5, 0.75, 1.0):
+        slider.value = threshold
+        count = len(nms(BOXES, SCORES, threshold))
+        assert f"Threshold {threshold:.2f}: {count} of 3 boxes stay" in picture.value
+    assert "1 of 1 boxes stays" in draw_nms(IMAGE, BOXES[:1], SCORES[:1], labels[:1], iou_threshold=0.5).alt
+
+
+def test_the_static_nms_explorer_has_the_words(displayed):
+    nms_explorer(IMAGE, BOXES, SCORES)
+    assert displayed[0]["data"]["text/plain"].startswith("Threshold 0.50: 2 of 3 boxes stay")
+
+
+@pytest.mark.parametrize("box", [(0, 0, 0, 4), (0, 0, 21, 4), (0.5, 0, 4, 4), (0, 0, 4), None])
+def test_boxes_off_the_field_are_refused(box):
+    with pytest.raises(CourseError, match="whole numbers from 0 to 20"):
+        draw_iou(box, (0, 0, 4, 4))
