@@ -87,8 +87,6 @@ class SolvedLesson(pytest.Item):
         """Run the lesson with its solutions."""
         from crashcourse.lessons.run import run_solved
 
-        if self._lesson.stem in ("densenet", "senet", "efficientnet"):
-            pytest.xfail("a reference of its calls helpers of its module, which a notebook does not have")
         run_solved(self._lesson)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:

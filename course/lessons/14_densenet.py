@@ -16,6 +16,8 @@
 # how much is lost, write the layer that loses nothing, count what it saves in weights
 # and what it costs in memory, and get most of the memory back.
 # %%
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

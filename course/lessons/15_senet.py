@@ -16,6 +16,8 @@
 # will give it that question, see what it answers at which depth, measure what the
 # answer is worth, and meet the block that won the last ImageNet challenge.
 # %%
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

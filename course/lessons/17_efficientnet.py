@@ -17,6 +17,7 @@
 # sizes really come from, and then put **every network of this part on one chart**.
 # %%
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F

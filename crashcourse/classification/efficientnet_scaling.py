@@ -12,7 +12,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from crashcourse.classification.mobilenet import round_channels
 from crashcourse.errors import CourseError
 
 
@@ -57,7 +56,11 @@ def scale_stage(channels: int, repeats: int, width: float, depth: float, divisor
         larger of two that are equally near); the next larger multiple, if that one is below 90 % of channels · width.
         Repeats: repeats · depth, rounded up.
     """
-    return round_channels(channels * width, divisor), math.ceil(repeats * depth)
+    wanted = channels * width
+    rounded = max(divisor, int(wanted + divisor / 2) // divisor * divisor)
+    if rounded < 0.9 * wanted:
+        rounded += divisor
+    return rounded, math.ceil(repeats * depth)
 
 
 def scale_network(

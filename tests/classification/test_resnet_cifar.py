@@ -29,7 +29,7 @@ from crashcourse.classification.resnet_preact import (
 from crashcourse.errors import CourseError
 from crashcourse.inspection import count_macs, count_parameters, summarize
 from tests.classification.spared import SPARED
-from tests.contracts import CONTRACTS, DEEP_CONTRACTS, ModelCase
+from tests.contracts import CONTRACTS, DEEP_CONTRACTS, ModelCase, inputs
 
 
 def named(builder) -> str:
@@ -185,3 +185,13 @@ def test_contract_of_plain110(case, contract):
 @pytest.mark.parametrize("case", [PREACT1001], ids=["preact_resnet1001"])
 def test_contract_of_1001_layers(case, contract):
     contract(case)
+
+
+@torch.no_grad()
+def test_examples_do_not_mix_through_1001_layers():
+    """In evaluation, an example's output depends on its neighbours, which `SPARED` has float32 excused from showing."""
+    torch.manual_seed(0)
+    model = PREACT1001.build().eval().double()
+    batch = inputs(PREACT1001).double()
+    alone = torch.cat([model(example[None]) for example in batch])
+    torch.testing.assert_close(model(batch), alone, rtol=1e-9, atol=0)
