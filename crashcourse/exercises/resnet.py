@@ -126,10 +126,13 @@ def _gradient_cases(seed: int) -> list[Case]:
     scale = 1 + torch.rand(1).item()
     falling = torch.tensor([[1.0, -1.0], [1.0, -1.0]])[None]  # a gradient below zero
     silent = torch.tensor([[-1.0, 0.2], [0.5, -2.0]])[None]  # a branch that ReLU closes
+    # ReLU closes one unit of each layer, and x has a value below zero: only so do three mistakes with ReLU differ.
+    closing = torch.tensor([[[2.0, 1.0], [1.0, 2.0]], [[1.0, 1.0], [-1.0, 1.0]]])
     return [
         *drawn,
         Case((scale * torch.tensor([[3.0, 1.0]]), falling, False), label="one plain layer with negative weights"),
         Case((scale * torch.tensor([[1.0, 3.0]]), silent, True), label="one residual layer whose branch is silent"),
+        Case((scale * torch.tensor([[1.0, -1.0]]), closing, False), label="two plain layers, each with a silent unit"),
     ]
 
 
