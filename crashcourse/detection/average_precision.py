@@ -23,8 +23,8 @@ from crashcourse.errors import CourseError, unknown
 Floats = NDArray[np.float64]
 COCO_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())
 COCO_RECALLS = np.linspace(0, 1, 101)
-SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
-"""Areas in square pixels, both ends included."""
+COCO_SIDES = (32.0, 96.0)
+"""Sides in pixels of the squares up to which an object is small, and medium."""
 
 
 def precision_recall(correct: Sequence[bool] | NDArray[np.bool_], objects: int) -> tuple[Floats, Floats]:
@@ -86,7 +86,7 @@ class Scores:
         per_class: `(classes,)` the same for each class, NaN for a class without objects.
         per_threshold: IoU threshold -> mean over classes.
         small, medium, large: mean over classes and thresholds for objects up to 32², up to 96², and above, in square
-            pixels. NaN by VOC's rule, which has no sizes.
+            pixels, unless other `sides` were asked for. NaN by VOC's rule, which has no sizes.
         recall: mean of the largest recall, with up to 100 detections for each image and class.
     """
 
@@ -106,19 +106,29 @@ class DetectionScores:
         num_classes: labels are 0 to num_classes - 1.
         iou_thresholds: from which IoU on an object counts as found.
         max_detections: for each image and class, the best are taken.
+        sides: of the squares up to which an object is small, and medium, in pixels; both ends of a band belong to it.
 
     Raises:
-        CourseError: no class, no threshold, or a threshold outside (0, 1].
+        CourseError: no class, no threshold, a threshold outside (0, 1], or sides that do not rise from above 0.
     """
 
     def __init__(
-        self, num_classes: int, *, iou_thresholds: Sequence[float] = COCO_THRESHOLDS, max_detections: int = 100
+        self,
+        num_classes: int,
+        *,
+        iou_thresholds: Sequence[float] = COCO_THRESHOLDS,
+        max_detections: int = 100,
+        sides: tuple[float, float] = COCO_SIDES,
     ) -> None:
         if not isinstance(num_classes, int) or num_classes < 1:
             raise CourseError(f"num_classes must be an integer of at least 1; got {num_classes!r}.")
         if not iou_thresholds or not all(0 < threshold <= 1 for threshold in iou_thresholds):
             raise CourseError(f"IoU thresholds lie above 0 and up to 1; got {list(iou_thresholds)}.")
+        if not 0 < sides[0] < sides[1]:
+            raise CourseError(f"sides are those of the largest small and the largest medium square; got {sides}.")
         self.num_classes, self.thresholds, self.most = num_classes, tuple(iou_thresholds), max_detections
+        small, medium = (side**2 for side in sides)
+        self.areas = [(0.0, 1e10), (0.0, small), (small, medium), (medium, 1e10)]  # all first; in square pixels
         self._images: list[_Image] = []
 
     def __len__(self) -> int:
@@ -142,11 +152,10 @@ class DetectionScores:
 
     def coco(self) -> Scores:
         """The scores by COCO's rules: 101 points, sizes, crowds."""
-        areas = list(SIZES.values())
-        ap = np.full((self.num_classes, len(self.thresholds), len(areas)), np.nan)
+        ap = np.full((self.num_classes, len(self.thresholds), len(self.areas)), np.nan)
         recall = np.full(ap.shape[:2], np.nan)
         for label in range(self.num_classes):
-            for number, size in enumerate(self._ranked(label, areas)):
+            for number, size in enumerate(self._ranked(label, self.areas)):
                 for place, (correct, objects) in enumerate(size):
                     if objects:
                         precision, found = precision_recall(correct, objects)

@@ -24,12 +24,15 @@ class Scale:
     Attributes:
         epochs, batch_size, learning_rate, weight_decay: as in the papers; the rate is the peak of its schedule.
         width: channels of the model's first stage.
-        stages: convolutions in each stage, for models that have stages.
-        data: which size of the data set: "subset" or "full".
+        stages: convolutions in each stage, for models that have stages; empty for others.
+        data: which size of the data set: "subset" or "full"; for detectors which set: "scenes" or "voc2007".
         augment: flips, shifts and cutout on every batch.
         compares: the variants that a study at this scale runs, first the recipe's own choice.
         target: for recipes that are timed: the test accuracy at which a run ends.
         looks: for recipes that are timed: how often in an epoch the test accuracy is measured.
+        image_size: for detectors: the images' side in pixels.
+        images, test_images: for detectors: how many scenes to train and to test on; all images where they are not made.
+        objects: for detectors: the fewest and the most objects that are drawn for a scene.
     """
 
     epochs: int
@@ -43,11 +46,15 @@ class Scale:
     augment: bool = False
     target: float | None = None
     looks: int | None = None
+    image_size: int | None = None
+    images: int | None = None
+    test_images: int | None = None
+    objects: tuple[int, int] | None = None
 
     def settings(self) -> dict[str, Any]:
         """The budget as plain values, without the list of what is compared and without what is not set."""
-        values = {key: value for key, value in asdict(self).items() if key != "compares" and value is not None}
-        return {**values, "stages": list(self.stages)}
+        values = {key: value for key, value in asdict(self).items() if key != "compares" and value not in (None, ())}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
 @dataclass(frozen=True)
