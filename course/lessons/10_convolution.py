@@ -68,6 +68,7 @@ def accuracy(network: nn.Module, pixels: int) -> float:
     return evaluate_classifier(network, images, held_out.labels)["accuracy"]
 
 
+print("accuracy on unseen garments:")
 claim("accuracy as they are", accuracy(dense, 0), at_least=0.80)
 claim("accuracy 4 pixels to the right", accuracy(dense, 4), at_most=0.4)
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -557,6 +558,7 @@ measured("time to train, compared with the dense network", longer, "times")
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # And the shirt that moves? Guess both columns before you run.
 # %% tags=["guess"]
+print("accuracy on garments moved to the right:")
 for pixels in (0, 1, 2, 4, 6):
     both = [approximately(accuracy(one, pixels)) for one in (dense, network)]
     print(f"{pixels} pixels to the right: dense {both[0]}, convolutional {both[1]}")

@@ -164,10 +164,10 @@ del ours, theirs  # half a gigabyte, shared by both
 # convolutions and 3 dense layers. Where are most of its parameters? Guess first.
 # %% exercise="vgg.where_parameters"
 # %% [markdown]
-# **Fill in the table.** Shapes are (C, H, W), for one 224×224 colour image.
-# Parameters count weights and biases. You can compute each from the five rules, with
-# `conv_parameters` or with a pencil. The layers of a stage are called conv3_1,
-# conv3_2, ...
+# **Predict the cost.** Shapes are (C, H, W), for one 224×224 colour image. Parameters
+# count weights and biases; MACs (multiply-adds) the weights alone, once for every pixel
+# that comes out. You can compute each from the five rules, with `conv_parameters` or
+# with a pencil. The layers of a stage are called conv3_1, conv3_2, ...
 # %% exercise="vgg.shapes"
 # %% [markdown]
 # Here is the whole network, drawn from the live module. A box is as high as the maps

@@ -550,7 +550,7 @@ for axes, channels in zip(panels, (2, 3, 5, 15, 30), strict=True):
     axes.scatter(*back[~kept].T, s=5, color=COLOURS["orange"])
     axes.set(title=f"n = {channels}", aspect="equal")
     axes.set_axis_off()
-print("the spiral after ReLU in n channels; orange: lost for good")
+print("the spiral after ReLU in n channels, what is lost for good in orange:")
 alt = "With few channels parts of the spiral collapse to lines or a point, in orange."
 show(fig, alt=alt)
 # %% [markdown]

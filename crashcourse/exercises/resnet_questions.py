@@ -6,12 +6,14 @@ import torch
 
 from crashcourse.classification.resnet import BasicBlock, Bottleneck, resnet50
 from crashcourse.exercises.questions import AnswerExercise, ChoiceExercise
-from crashcourse.inspection import count_parameters, summarize
+from crashcourse.inspection import count_macs, count_parameters, summarize
+
+BASIC_WORK, BOTTLENECK_WORK = "basic block on 56×56: MACs", "bottleneck on 56×56: MACs"
 
 
 @cache
 def _table() -> dict[str, tuple[int, ...] | int]:
-    """Shapes and parameters of ResNet-50 and of its blocks, read from the live modules."""
+    """Shapes of ResNet-50, parameters and MACs of its blocks, read from the live modules."""
     with torch.device("meta"):
         rows = {row.name: row for row in summarize(resnet50(), (3, 224, 224), by="child")}
         basic, bottleneck = BasicBlock(64, 64), Bottleneck(256, 64)
@@ -22,6 +24,8 @@ def _table() -> dict[str, tuple[int, ...] | int]:
         "layer4: output shape": rows["layer4"].output_shape,
         "basic block, 64 channels: parameters": count_parameters(basic),
         "bottleneck, 256 channels in and out: parameters": count_parameters(bottleneck),
+        BASIC_WORK: count_macs(basic, (64, 56, 56)),
+        BOTTLENECK_WORK: count_macs(bottleneck, (256, 56, 56)),
         "projection in layer1, from 64 to 256: parameters": 64 * 256 + 2 * 256,
         "last dense layer: parameters": rows["fc"].parameters,
     }
@@ -30,22 +34,23 @@ def _table() -> dict[str, tuple[int, ...] | int]:
 QUESTIONS = [
     AnswerExercise(
         name="resnet.shapes",
-        title="Shapes and parameters of ResNet-50 and its blocks",
+        title="Shapes, parameters and MACs of ResNet-50 and its blocks",
         lesson=13,
         question=(
-            "Fill in shapes (C, H, W) for one 224×224 colour image, and parameters. Convolutions have no bias. Blocks "
-            "and projection are counted with their BatchNorms, each with two numbers a channel. The dense layer has a "
-            "bias."
+            "Fill in shapes (C, H, W) for one 224×224 colour image, parameters and multiply-adds (MACs). Convolutions "
+            "have no bias. Blocks and projection are counted with their BatchNorms, each with two numbers a channel; "
+            "BatchNorms have no MACs. The dense layer has a bias. Both blocks have stride 1."
         ),
         reference=_table,
         because=(
-            "A bottleneck over 256 channels weighs less than a basic block over 64: its 3×3 sees a quarter of the "
-            "channels."
+            "A bottleneck over 256 channels weighs less than a basic block over 64, and works less: its 3×3 sees a "
+            "quarter of the channels."
         ),
         hints=(
             "224 is halved by the stem, by the max-pool, and by layer2, layer3 and layer4. Bottlenecks give out four "
             "times the width: 64, 128, 256, 512.",
-            "A convolution has k² · in · out weights, a BatchNorm 2 · channels.",
+            "A convolution has k² · in · out weights, a BatchNorm 2 · channels. MACs: the weights of the convolutions, "
+            "once for each of the 56 · 56 pixels that come out.",
             "Basic: 2 · 9 · 64² + 2 · 2 · 64. Bottleneck: 256·64 + 9·64² + 64·256, and BatchNorms of 64, 64 and 256.",
         ),
         wrong={
@@ -148,6 +153,39 @@ QUESTIONS = [
             "small_projection": (
                 {"projection in layer1, from 64 to 256: parameters": 4_224},
                 "The shortcut must fit what the block gives out: from 64 to 256 channels.",
+            ),
+            "weights_for_macs": (
+                {BASIC_WORK: 73_728, BOTTLENECK_WORK: 69_632},
+                "Those are the weights. Each is used at every one of 56 · 56 places.",
+            ),
+            "macs_with_norms": (
+                {BASIC_WORK: 73_984 * 3136, BOTTLENECK_WORK: 70_400 * 3136},
+                "You counted the BatchNorms' numbers, too. MACs are those of the convolutions.",
+            ),
+            "flops": (
+                {BASIC_WORK: 2 * 73_728 * 3136, BOTTLENECK_WORK: 2 * 69_632 * 3136},
+                "You count a multiplication and an addition as two. A MAC is both together.",
+            ),
+            "macs_at_28": (
+                {BASIC_WORK: 73_728 * 784, BOTTLENECK_WORK: 69_632 * 784},
+                "That is the work on maps of 28×28. Here 56 · 56 pixels come out: both blocks have stride 1.",
+            ),
+            "macs_of_one_convolution": (
+                {BASIC_WORK: 36_864 * 3136},
+                "A basic block has two 3×3 convolutions. You counted one.",
+            ),
+            "macs_of_the_3x3": (
+                {BOTTLENECK_WORK: 36_864 * 3136},
+                "That is the 3×3 alone. The two 1×1, from 256 to 64 and back, do nearly as much.",
+            ),
+            "macs_of_full_3x3": (
+                {BOTTLENECK_WORK: 1_179_648 * 3136},
+                "Those are two 3×3 over 256 channels, a basic block. A bottleneck: 1×1 to 64, 3×3 over 64, 1×1 to 256. "
+                "Only that 3×3 costs nine weights a pair.",
+            ),
+            "macs_with_projection": (
+                {BOTTLENECK_WORK: (69_632 + 65_536) * 3136},
+                "You added a projection's work. 256 channels come in and 256 go out, so that the shortcut is free.",
             ),
             "dense_without_bias": (
                 {"last dense layer: parameters": 2_048_000},

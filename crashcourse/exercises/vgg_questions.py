@@ -23,7 +23,7 @@ def _stacks() -> dict[str, int]:
 
 @cache
 def _vgg16_table() -> dict[str, tuple[int, ...] | int]:
-    """Shapes and parameters of some of VGG-16's layers, read from the network itself."""
+    """Shapes, parameters and MACs of some of VGG-16's layers, read from the network itself."""
     from crashcourse.inspection import summarize
 
     with torch.device("meta"):
@@ -34,8 +34,10 @@ def _vgg16_table() -> dict[str, tuple[int, ...] | int]:
         "pool1: output shape": rows["features.4"].output_shape,
         "conv3_1: output shape": rows["features.10"].output_shape,
         "conv3_1: parameters": rows["features.10"].parameters,
+        "conv3_1: MACs": rows["features.10"].macs,
         "pool5: output shape": rows["features.30"].output_shape,
         "first dense layer: parameters": rows["classifier.0"].parameters,
+        "first dense layer: MACs": rows["classifier.0"].macs,
         "last dense layer: parameters": rows["classifier.6"].parameters,
     }
 
@@ -135,17 +137,23 @@ EXERCISES = [
     ),
     AnswerExercise(
         name="vgg.shapes",
-        title="Shapes and parameters of VGG-16",
+        title="Shapes, parameters and MACs of VGG-16",
         lesson=11,
         question=(
-            "Fill in the output shapes (C, H, W) and the parameters, biases included, for one 224×224 colour image."
+            "Fill in the output shapes (C, H, W), the parameters, biases included, and the multiply-adds (MACs) for "
+            "one 224×224 colour image."
         ),
         reference=_vgg16_table,
-        because="All from five rules: 3×3 keeps the size, pooling halves it, channels double up to 512.",
+        because=(
+            "Shapes from three rules: 3×3 keeps the size, pooling halves it, channels double up to 512. The dense "
+            "layer has 350 times the weights of conv3_1 and a ninth of its work: it uses each weight once."
+        ),
         hints=(
             "Convolutions keep height and width; only the pools halve them: 224, 112, 56, 28, 14, 7.",
-            "A convolution has (k² · channels in + 1) · channels out parameters, a dense layer (in + 1) · out.",
-            "conv3_1 takes 128 channels and gives 256; the first dense layer takes 512 · 7 · 7 values and gives 4096.",
+            "A convolution has (k² · channels in + 1) · channels out parameters, a dense layer (in + 1) · out. MACs: "
+            "the weights, without biases, once for every pixel that comes out.",
+            "conv3_1 takes 128 channels and gives 256, on maps of 56 · 56; the first dense layer takes 512 · 7 · 7 "
+            "values and gives 4096.",
         ),
         wrong={
             "no_biases": (
@@ -212,6 +220,41 @@ EXERCISES = [
             "middle_layer": (
                 {"last dense layer: parameters": (4096 + 1) * 4096},
                 "That is the middle one, from 4096 to 4096. The last one gives a score for each of 1000 classes.",
+            ),
+            "weights_for_macs": (
+                {"conv3_1: MACs": 128 * 9 * 256},
+                "Those are its weights. Each of them is used at every one of 56 · 56 places.",
+            ),
+            "macs_too_early": (
+                {"conv3_1: MACs": 128 * 9 * 256 * 112 * 112},
+                "That is the work on maps of 112×112. Two pools come before conv3_1.",
+            ),
+            "macs_too_late": (
+                {"conv3_1: MACs": 128 * 9 * 256 * 28 * 28},
+                "That is the work on maps of 28×28. The third pool comes after the convolutions of its stage.",
+            ),
+            "flops": (
+                {"conv3_1: MACs": 2 * 128 * 9 * 256 * 56 * 56, "first dense layer: MACs": 2 * 512 * 49 * 4096},
+                "You count a multiplication and an addition as two. A MAC is both together.",
+            ),
+            "macs_with_biases": (
+                {
+                    "conv3_1: MACs": (128 * 9 + 1) * 256 * 56 * 56,
+                    "first dense layer: MACs": (512 * 49 + 1) * 4096,
+                },
+                "Adding a bias is no multiply-add: the weights alone count.",
+            ),
+            "macs_of_one_channel": (
+                {"conv3_1: MACs": 9 * 256 * 56 * 56},
+                "Each filter reads all 128 channels that come in.",
+            ),
+            "macs_without_kernel": (
+                {"conv3_1: MACs": 128 * 256 * 56 * 56},
+                "That is a 1×1. A 3×3 has nine weights for each channel that it reads.",
+            ),
+            "dense_at_every_pixel": (
+                {"first dense layer: MACs": 512 * 49 * 4096 * 49},
+                "A dense layer has a weight of its own for each pixel already, and uses each weight once.",
             ),
             "one_pool_too_few": (
                 {"pool5: output shape": (512, 14, 14)},
