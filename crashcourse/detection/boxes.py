@@ -54,10 +54,13 @@ def convert_boxes(boxes: Tensor, from_: str, to: str) -> Tensor:
 def box_area(boxes_xyxy: Tensor) -> Tensor:
     """Areas in square pixels: `(..., 4)` xyxy float -> `(...)`. A box whose corners are swapped has area 0.
 
+    Half-precision boxes have float32 areas: float16 ends at 65,504, less than 256 × 256.
+
     Raises:
         CourseError: a last dimension other than 4.
     """
     check_boxes(boxes_xyxy)
+    boxes_xyxy = at_least_float32(boxes_xyxy)
     return (boxes_xyxy[..., 2:] - boxes_xyxy[..., :2]).clamp(min=0).prod(-1)
 
 
@@ -71,6 +74,7 @@ def intersection_and_union(boxes_a: Tensor, boxes_b: Tensor) -> tuple[Tensor, Te
     Returns:
         Intersections `(N, M)` and unions `(N, M)`, in square pixels.
     """
+    boxes_a, boxes_b = at_least_float32(boxes_a), at_least_float32(boxes_b)
     upper_left = torch.maximum(boxes_a[:, None, :2], boxes_b[None, :, :2])  # (N, M, 2)
     lower_right = torch.minimum(boxes_a[:, None, 2:], boxes_b[None, :, 2:])
     intersection = (lower_right - upper_left).clamp(min=0).prod(-1)  # (N, M)
@@ -86,7 +90,7 @@ def box_iou(boxes_a: Tensor, boxes_b: Tensor) -> Tensor:
         boxes_b: `(M, 4)` xyxy float; M may be 0.
 
     Returns:
-        `(N, M)` in [0, 1].
+        `(N, M)` in [0, 1]; float32 where the boxes are of half precision.
 
     Raises:
         CourseError: boxes that are not `(N, 4)` floats.
@@ -113,6 +117,7 @@ def generalized_box_iou(boxes_a: Tensor, boxes_b: Tensor) -> Tensor:
         CourseError: boxes that are not `(N, 4)` floats.
     """
     check_pair(boxes_a, boxes_b)
+    boxes_a, boxes_b = at_least_float32(boxes_a), at_least_float32(boxes_b)
     tiny = torch.finfo(boxes_a.dtype).tiny
     intersection, union = intersection_and_union(boxes_a, boxes_b)
     upper_left = torch.minimum(boxes_a[:, None, :2], boxes_b[None, :, :2])
@@ -125,12 +130,23 @@ def clip_boxes(boxes_xyxy: Tensor, size: tuple[int, int]) -> Tensor:
     """Boxes cut off at the borders of an image of `size` (height, width): `(..., 4)` xyxy -> `(..., 4)` xyxy.
 
     Raises:
-        CourseError: a last dimension other than 4.
+        CourseError: a last dimension other than 4, or a size that is not two numbers above 0.
     """
     check_boxes(boxes_xyxy)
-    height, width = size
+    try:
+        height, width = size
+        good = height > 0 and width > 0
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise CourseError(f"The size of an image is (height, width), both above 0; got {size!r}.")
     x, y = boxes_xyxy[..., 0::2].clamp(0, width), boxes_xyxy[..., 1::2].clamp(0, height)
     return torch.stack([x[..., 0], y[..., 0], x[..., 1], y[..., 1]], -1)
+
+
+def at_least_float32(boxes: Tensor) -> Tensor:
+    """The boxes, float16 and bfloat16 as float32, so that areas neither overflow nor lose their digits."""
+    return boxes if boxes.dtype in (torch.float32, torch.float64) else boxes.float()
 
 
 def check_boxes(boxes: Tensor) -> None:

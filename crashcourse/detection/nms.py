@@ -11,10 +11,11 @@ keep the order in which the boxes came.
 import torch
 from torch import Tensor
 
-from crashcourse.detection.boxes import box_area, box_iou, check_pair
+from crashcourse.detection.boxes import at_least_float32, box_area, box_iou, check_pair
 from crashcourse.errors import CourseError
 
-BLOCK = 64  # boxes at a time: more work in vain within a block, or more steps
+BLOCK = 256  # of the best boxes are settled at a time: a larger block does more in vain, a smaller one takes more steps
+COLUMNS = 1024  # of the other boxes are compared with a block at a time, so that a processor's cache holds the numbers
 
 
 def greedy_nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
@@ -29,7 +30,7 @@ def greedy_nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
         `(K,)` int64: indices of the kept boxes, best score first.
 
     Raises:
-        CourseError: wrong shapes, NaN, or a threshold outside [0, 1].
+        CourseError: wrong shapes, scores that are no floats, NaN or infinity, or a threshold outside [0, 1].
     """
     _check(boxes, scores, iou_threshold)
     left = scores.argsort(descending=True, stable=True)
@@ -45,7 +46,7 @@ def greedy_nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     """What `greedy_nms` returns, in a hundredth of its steps. Arguments, result and errors are the same.
 
-    The best boxes that are left are taken 64 at a time. Among them, pairs that overlap too much are settled; then
+    The best boxes that are left are taken 256 at a time. Among them, pairs that overlap too much are settled; then
     everything that overlaps a kept one is dropped from what is left, at once.
     """
     _check(boxes, scores, iou_threshold)
@@ -68,8 +69,9 @@ def batched_nms(boxes: Tensor, scores: Tensor, labels: Tensor, iou_threshold: fl
         CourseError: as `nms`, or labels that do not fit the boxes.
     """
     _check(boxes, scores, iou_threshold)
-    if labels.shape != scores.shape:
-        raise CourseError(f"Each box has one label: expected shape {tuple(scores.shape)}; got {tuple(labels.shape)}.")
+    if not isinstance(labels, Tensor) or labels.shape != scores.shape:
+        got = tuple(labels.shape) if isinstance(labels, Tensor) else type(labels).__name__
+        raise CourseError(f"Each box has one label: expected a tensor of shape {tuple(scores.shape)}; got {got}.")
     return _suppress(boxes, scores, labels, iou_threshold)
 
 
@@ -86,60 +88,74 @@ def soft_nms(
             threshold (equation 2).
         sigma: of the Gaussian form, above 0.
         iou_threshold: of the linear form.
-        least_score: boxes that fall below it are dropped.
+        least_score: boxes whose score is or falls below it are dropped.
 
     Returns:
         Indices `(K,)` int64 in the order in which they were taken, and their lowered scores `(K,)`, which fall.
 
     Raises:
-        CourseError: as `nms`, an unknown method, or a sigma that is not above 0.
+        CourseError: as `nms`, a negative score, an unknown method, or a sigma that is not above 0.
     """
     _check(boxes, scores, iou_threshold)
     if method not in ("gaussian", "linear"):
         raise CourseError(f"soft_nms(method=...) is 'gaussian' or 'linear'; got {method!r}.")
     if not sigma > 0:
         raise CourseError(f"soft_nms(sigma=...) must be above 0; got {sigma}.")
-    left = scores.argsort(descending=True, stable=True)
+    if bool((scores < 0).any()):
+        raise CourseError("soft_nms multiplies scores by 0 to 1, so they must be at least 0. Take their sigmoid first?")
+    left = (scores >= least_score).nonzero()[:, 0]  # in the order in which they came
     lowered = scores.clone()
     kept = []
-    left = left[lowered[left] >= least_score]
     while len(left):
-        best, others = left[0], left[1:]
+        place = lowered[left].argmax()  # of equals the first
+        best, left = left[place], torch.cat([left[:place], left[place + 1 :]])
         kept.append(best)
-        overlap = box_iou(boxes[best][None], boxes[others])[0]
+        overlap = box_iou(boxes[best][None], boxes[left])[0]
         if method == "gaussian":
             weight = (-(overlap**2) / sigma).exp()
         else:
             weight = torch.where(overlap > iou_threshold, 1 - overlap, torch.ones_like(overlap))
-        lowered[others] *= weight
-        others = others[lowered[others] >= least_score]
-        left = others[lowered[others].argsort(descending=True, stable=True)]
+        lowered[left] *= weight.to(lowered.dtype)
+        left = left[lowered[left] >= least_score]
     indices = torch.stack(kept) if kept else left
     return indices, lowered[indices]
 
 
 def _suppress(boxes: Tensor, scores: Tensor, labels: Tensor | None, iou_threshold: float) -> Tensor:
     """Greedy suppression, a block of the best boxes that are left at a time."""
-    left = scores.argsort(descending=True, stable=True)
+    order = scores.argsort(descending=True, stable=True)
+    ranked = _Ranked(at_least_float32(boxes[order]), None if labels is None else labels[order])
+    left = torch.arange(len(order), device=order.device)  # ranks: the best box is 0
+    step = COLUMNS if left.device.type == "cpu" else max(1, len(left))
     kept = [left[:0]]
     while len(left):
         block, left = left[:BLOCK], left[BLOCK:]
-        better, worse = _overlaps(boxes, block, block, labels, iou_threshold).triu_(1).nonzero(as_tuple=True)
+        better, worse = ranked.overlap(block, block, iou_threshold).triu_(1).nonzero(as_tuple=True)
         block = block[_independent(better, worse, len(block))]
         kept.append(block)
-        left = left[~_overlaps(boxes, block, left, labels, iou_threshold).any(0)]
-    return torch.cat(kept)
+        left = torch.cat([part[~ranked.overlap(block, part, iou_threshold).any(0)] for part in left.split(step)])
+    return order[torch.cat(kept)]
 
 
-def _overlaps(boxes: Tensor, rows: Tensor, columns: Tensor, labels: Tensor | None, iou_threshold: float) -> Tensor:
-    """`(R, C)` bool: whether two boxes, of one label, have an IoU above the threshold. In place, as it is the time."""
-    a, b = boxes[rows].T[:, :, None], boxes[columns].T[:, None].contiguous()  # (4, R, 1), (4, 1, C)
-    width = torch.minimum(a[2], b[2]).sub_(torch.maximum(a[0], b[0])).clamp_(min=0)  # (R, C)
-    height = torch.minimum(a[3], b[3]).sub_(torch.maximum(a[1], b[1])).clamp_(min=0)
-    intersection = width.mul_(height)
-    union = torch.sub(box_area(boxes[rows])[:, None] + box_area(boxes[columns]), intersection, out=height)
-    over = intersection.div_(union.clamp_(min=torch.finfo(union.dtype).tiny)) > iou_threshold
-    return over if labels is None else over & (labels[rows][:, None] == labels[columns])
+class _Ranked:
+    """Boxes by falling score, each coordinate in a row of its own."""
+
+    def __init__(self, boxes: Tensor, labels: Tensor | None) -> None:
+        self.sides, self.areas, self.labels = boxes.T.contiguous(), box_area(boxes), labels
+
+    def overlap(self, rows: Tensor, columns: Tensor, iou_threshold: float) -> Tensor:
+        """`(R, C)` bool: whether two boxes, of one label, have an IoU above the threshold.
+
+        In place, since moving numbers is what takes the time. One of two clamps is enough: apart, the intersection may
+        be below 0, so IoU is, too. Two boxes without area give 0 / 0, which is not above the threshold either.
+        """
+        a, b = self.sides[:, rows].unsqueeze(2), self.sides[:, columns].unsqueeze(1)  # (4, R, 1), (4, 1, C)
+        width = torch.minimum(a[2], b[2]).sub_(torch.maximum(a[0], b[0]))  # (R, C)
+        height = torch.minimum(a[3], b[3]).sub_(torch.maximum(a[1], b[1])).clamp_(min=0)
+        intersection = width.mul_(height)
+        union = torch.add(self.areas[rows, None], self.areas[columns], out=height).sub_(intersection)
+        over = intersection.div_(union) > iou_threshold
+        return over if self.labels is None else over & (self.labels[rows, None] == self.labels[columns])
 
 
 def _independent(better: Tensor, worse: Tensor, count: int) -> Tensor:
@@ -166,9 +182,12 @@ def _independent(better: Tensor, worse: Tensor, count: int) -> Tensor:
 
 def _check(boxes: Tensor, scores: Tensor, iou_threshold: float) -> None:
     check_pair(boxes, boxes)
+    if not isinstance(scores, Tensor) or not scores.is_floating_point():
+        got = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
+        raise CourseError(f"Scores are a float tensor, one for each box; got {got}.")
     if scores.shape != boxes.shape[:1]:
         raise CourseError(f"Each of {len(boxes)} boxes has one score; got scores of shape {tuple(scores.shape)}.")
     if not 0 <= iou_threshold <= 1:
         raise CourseError(f"iou_threshold is an IoU, between 0 and 1; got {iou_threshold}.")
-    if not bool(boxes.isfinite().all()) or bool(scores.isnan().any()):
+    if not bool(boxes.isfinite().all()) or not bool(scores.isfinite().all()):
         raise CourseError("There is a NaN or an infinite number among the boxes or scores; training may have diverged.")

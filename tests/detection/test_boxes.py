@@ -67,12 +67,51 @@ def test_iou_equals_torchvision():
 @given(box_sets(), box_sets())
 def test_iou_is_symmetric_within_bounds_and_one_only_on_itself(a, b):
     """Fails for any asymmetry, and for a box that counts as another."""
-    iou = box_iou(a, b)
+    iou, generalized = box_iou(a, b), generalized_box_iou(a, b)
     assert torch.equal(iou, box_iou(b, a).T)
-    assert bool(((iou >= 0) & (iou <= 1)).all())
+    assert torch.equal(generalized, generalized_box_iou(b, a).T)
+    assert bool(((iou >= 0) & (iou <= 1) & (generalized > -1)).all())
     same = (a[:, None] == b[None]).all(-1)
     assert torch.equal(iou == 1, same)
-    assert bool((generalized_box_iou(a, b) <= iou + 1e-6).all())
+    assert torch.equal(generalized == 1, same)
+    assert bool((generalized <= iou).all())
+
+
+SIDES = st.floats(0, 1e4, width=32)
+EXTENTS = st.floats(2**-10, 1e4, width=32)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(SIDES, SIDES, EXTENTS, EXTENTS), min_size=1, max_size=8))
+def test_iou_stays_within_bounds_when_floats_are_rounded(rows):
+    """Fails if rounding gives an IoU above 1, makes it depend on the order, or gives 1 to boxes that clearly differ."""
+    corner, size = torch.tensor(rows).split(2, 1)
+    boxes = torch.cat([corner, corner + size], 1)
+    boxes = torch.cat([boxes, boxes * (1 + 2**-20)])  # and one beside each that is nearly the same
+    iou = box_iou(boxes, boxes)
+    assert torch.equal(iou, iou.T)
+    assert bool(((iou >= 0) & (iou <= 1)).all())
+    real = box_area(boxes) > 0  # a small box far out may have lost its area
+    assert bool((iou.diagonal()[real] == 1).all())
+    apart = (boxes[:, None] - boxes[None]).abs().amax(-1) > 1e-3 * (boxes[:, 2:] - boxes[:, :2]).amax(1)
+    assert not bool((iou[apart] == 1).any())
+
+
+@settings(max_examples=60, deadline=None)
+@given(box_sets(), st.floats(-50, 50), st.floats(0.1, 20))
+def test_iou_does_not_depend_on_place_and_unit(boxes, shift, scale):
+    """Fails if the coordinates themselves enter, such as with +1 on widths: metres must give what pixels give."""
+    iou = box_iou(boxes, boxes)
+    assert torch.allclose(box_iou(boxes * scale + shift, boxes * scale + shift), iou, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_areas_of_half_precision_boxes_do_not_overflow(dtype):
+    """Fails if float16 multiplies 256 by 256: infinity over infinity is NaN."""
+    boxes = torch.tensor([[0.0, 0, 512, 256], [0, 0, 512, 512]], dtype=dtype)
+    assert box_area(boxes).tolist() == [512 * 256, 512 * 512]
+    assert box_iou(boxes, boxes).tolist() == [[1, 0.5], [0.5, 1]]
+    assert generalized_box_iou(boxes, boxes).tolist() == [[1, 0.5], [0.5, 1]]
 
 
 def test_no_boxes_and_boxes_without_area_give_numbers():
@@ -94,8 +133,13 @@ def test_generalized_iou_pulls_boxes_together_where_iou_cannot():
 
 
 def test_clipping():
-    boxes = torch.tensor([[-5.0, -5.0, 50.0, 8.0], [20.0, 3.0, 28.0, 9.0]])
-    assert clip_boxes(boxes, (10, 30)).tolist() == [[0, 0, 30, 8], [20, 3, 28, 9]]
+    """Fails if height and width are exchanged, or a box beside the image keeps an area."""
+    boxes = torch.tensor([[-5.0, -5.0, 50.0, 8.0], [20.0, 3.0, 28.0, 9.0], [40, 20, 50, 30]])
+    clipped = clip_boxes(boxes, (10, 30))
+    assert clipped.tolist() == [[0, 0, 30, 8], [20, 3, 28, 9], [30, 10, 30, 10]]
+    assert box_area(clipped)[2] == 0
+    random = random_boxes(50) - 20
+    assert torch.equal(clip_boxes(random, (60, 80)), torchvision.ops.clip_boxes_to_image(random, (60, 80)))
 
 
 @pytest.mark.parametrize(
@@ -106,6 +150,8 @@ def test_clipping():
         (lambda: box_iou(torch.zeros(1, 4, dtype=torch.int64), torch.zeros(1, 4)), "float"),
         (lambda: box_area([[0, 0, 1, 1]]), "tensor"),
         (lambda: convert_boxes(torch.zeros(1, 4), "xyxy", "xyhw"), "xywh"),
+        (lambda: clip_boxes(torch.zeros(1, 4), 30), "height, width"),
+        (lambda: clip_boxes(torch.zeros(1, 4), (30, 0)), "above 0"),
         (lambda: check_objects(torch.tensor([[0.0, 0, 5, 5], [3, 3, 3, 9]])), "Box 1 is"),
         (lambda: check_objects(torch.tensor([[9.0, 0, 5, 5]])), "x1 < x2"),
         (lambda: check_objects(torch.tensor([[0.0, 0, float("nan"), 5]])), "finite"),
