@@ -9,7 +9,7 @@ from torch import nn
 
 from crashcourse.classification import MODELS, VGG
 from crashcourse.classification.vgg import CHANNELS, CONFIGURATIONS, vgg_features
-from crashcourse.inspection import count_macs, count_parameters
+from crashcourse.inspection import count_parameters, summarize
 from tests.oracles import Pair, assert_same_names, assert_same_outputs, assert_same_training, images, on_meta
 from tests.others import OTHERS, WITHOUT_OTHER
 
@@ -30,17 +30,22 @@ def test_weights_load_both_ways(name):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_parameters_and_macs_are_theirs(name):
-    """A layer has another width or a stride stands elsewhere; the table's own numbers are checked in `test_models`."""
+def test_every_layer_is_theirs(name):
+    """A layer has another width or a stride stands elsewhere: shapes, parameters and multiply-adds, layer by layer.
+
+    The table's own numbers are checked in `test_models`.
+    """
     other, row = OTHERS[name], MODELS[name]
-    images_ = (3, row.image_size, row.image_size)
-    theirs = on_meta(other.build)
-    counts = count_parameters(theirs), count_macs(theirs, images_)
-    if other.ours is row:
-        assert counts == (row.parameters, row.macs)
+    networks = [on_meta(other.ours), on_meta(other.build)]
+    tables = [summarize(network, (3, row.image_size, row.image_size)) for network in networks]
+    ours, theirs = ([(r.name, r.output_shape, r.parameters, r.macs) for r in table if r.macs] for table in tables)
+    if other.same_names:
+        assert sorted(ours) == sorted(theirs)
     else:
-        ours = on_meta(other.ours)
-        assert counts == (count_parameters(ours), count_macs(ours, images_))
+        assert sorted(layer[1:] for layer in ours) == sorted(layer[1:] for layer in theirs)
+    assert count_parameters(networks[0]) == count_parameters(networks[1])
+    if other.ours is row:
+        assert (count_parameters(networks[1]), sum(layer[-1] for layer in theirs)) == (row.parameters, row.macs)
 
 
 @pytest.fixture(scope="module", params=OTHERS)

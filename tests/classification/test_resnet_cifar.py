@@ -68,10 +68,14 @@ def test_macs_of_the_paper_in_millions():
     assert [round(macs[b] / 1e6, 1) for b in (resnet20, resnet56, resnet110)] == [40.6, 125.5, 252.9]
 
 
-@pytest.mark.parametrize("builder", [resnet20, plain56, preact_resnet110, preact_resnet164], ids=named)
+RESIDUAL, PLAIN = (resnet20, resnet56, resnet110), (plain20, plain56, plain110)
+PREACT = (preact_resnet20, preact_resnet56, preact_resnet110, preact_resnet164, preact_resnet1001)
+
+
+@pytest.mark.parametrize("builder", [*RESIDUAL, *PLAIN, *PREACT], ids=named)
 def test_maps_of_every_stage(builder):
     """A stage does not halve, or channels do not double."""
-    wide = 4 if builder is preact_resnet164 else 1
+    wide = 4 if builder in (preact_resnet164, preact_resnet1001) else 1
     with torch.device("meta"):
         rows = [row for row in summarize(builder(), (3, 32, 32), by="child") if row.name.startswith("layer")]
     assert [row.output_shape for row in rows] == [(16 * wide, 32, 32), (32 * wide, 16, 16), (64 * wide, 8, 8)]
