@@ -29,14 +29,20 @@ from crashcourse.figures import COLOURS, figure, show, show_table
 # %% [markdown]
 # ## The problem: a sum cannot be taken apart
 # The sum is 7. Was it 3 + 4, or 2 + 5? The sum does not say. Does that matter in a
-# network, where a sum has many channels? Send garments through the stem and twelve of
-# the pre-activation blocks that you wrote in lesson 13, with fresh weights, and note
-# what each block adds.
+# network, where a sum has many channels? Take some garments:
 # %%
-from crashcourse.classification.resnet_preact import PreActBlock
 from crashcourse.datasets import garments
+from crashcourse.figures import image_grid
 
 held_out = garments("test")
+kinds = [held_out.classes[label] for label in held_out.labels[:8].tolist()]
+image_grid(held_out.images[:8], kinds, columns=8)
+# %% [markdown]
+# Send them through the stem and twelve of the pre-activation blocks that you wrote in
+# lesson 13, with fresh weights, and note what each block adds.
+# %%
+from crashcourse.classification.resnet_preact import PreActBlock
+
 images = held_out.normalised()[:200]  # (200, 1, 28, 28)
 torch.manual_seed(0)
 with torch.no_grad():
