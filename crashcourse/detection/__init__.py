@@ -12,7 +12,7 @@ from crashcourse.detection.average_precision import (
 )
 from crashcourse.detection.boxes import box_area, box_iou, clip_boxes, convert_boxes, generalized_box_iou
 from crashcourse.detection.nms import batched_nms, greedy_nms, nms, soft_nms
-from crashcourse.detection.yolo import Grid, Target, decode, encode_targets, predict, stack_targets
+from crashcourse.detection.yolo import Grid, Target, decode, encode_batch, encode_targets, predict, stack_targets
 from crashcourse.detection.yolo_loss import YoloLoss, yolo_v1_loss
 from crashcourse.detection.yolo_network import SmallYolo, YoloV1, small_yolo, yolo_v1
 
@@ -32,6 +32,7 @@ __all__ = [
     "clip_boxes",
     "convert_boxes",
     "decode",
+    "encode_batch",
     "encode_targets",
     "generalized_box_iou",
     "greedy_nms",

@@ -121,17 +121,7 @@ def encode_targets(boxes_xyxy: Tensor, labels: Tensor, grid: Grid, size: tuple[i
     Raises:
         CourseError: a box without area, labels outside the classes, or a centre outside the image.
     """
-    check_objects(boxes_xyxy)
-    height, width = size
-    if len(labels) != len(boxes_xyxy):
-        raise CourseError(f"{len(boxes_xyxy)} boxes came with {len(labels)} labels; each box needs one.")
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < grid.classes:
-        raise CourseError(f"Labels lie between 0 and {grid.classes - 1}; got {labels.tolist()}.")
-    whole = torch.tensor([width, height], dtype=boxes_xyxy.dtype)
-    centre_and_size = convert_boxes(boxes_xyxy, "xyxy", "cxcywh")
-    centres, sizes = centre_and_size[:, :2] / whole * grid.cells, centre_and_size[:, 2:] / whole  # cells; parts
-    if len(centres) and not bool(((centres >= 0) & (centres <= grid.cells)).all()):
-        raise CourseError(f"A box's centre lies outside the {height}×{width} image. Cut boxes off with clip_boxes.")
+    centres, sizes = _in_cells(boxes_xyxy, labels, grid, size)
     shape = (grid.cells, grid.cells)
     target = Target(
         torch.zeros(shape, dtype=torch.bool),
@@ -153,6 +143,57 @@ def encode_targets(boxes_xyxy: Tensor, labels: Tensor, grid: Grid, size: tuple[i
 def stack_targets(targets: Sequence[Target]) -> Target:
     """Targets of several images as one, with a batch dimension in front."""
     return Target(*(torch.stack(parts) for parts in zip(*targets, strict=True)))
+
+
+def encode_batch(boxes_xyxy: Sequence[Tensor], labels: Sequence[Tensor], grid: Grid, size: tuple[int, int]) -> Target:
+    """What `stack_targets` makes of `encode_targets` for each image, all objects at once.
+
+    Args:
+        boxes_xyxy: for each of N images `(M, 4)` float, pixels; M may be 0. All on one device.
+        labels: for each image `(M,)` int64.
+        grid: the layout.
+        size: height and width of the images.
+
+    Returns:
+        The target of the batch, `(N, S, S)` and `(N, S, S, 2)`.
+
+    Raises:
+        CourseError: as `encode_targets`.
+    """
+    boxes, names = torch.cat([*boxes_xyxy]), torch.cat([*labels])  # (T, 4), (T,)
+    centres, sizes = _in_cells(boxes, names, grid, size)
+    counts = torch.tensor([len(own) for own in boxes_xyxy], device=boxes.device)
+    image = torch.arange(len(counts), device=boxes.device).repeat_interleave(counts)  # (T,)
+    place = centres.long().clamp(max=grid.cells - 1)  # (T, 2): column and row
+    cell = (image * grid.cells + place[:, 1]) * grid.cells + place[:, 0]  # (T,)
+    every, order = len(counts) * grid.cells**2, torch.arange(len(boxes), device=boxes.device)
+    first = torch.full((every,), len(boxes), device=boxes.device).scatter_reduce(0, cell, order, "amin")
+    kept = first[cell] == order  # the first in its cell
+    cell = cell[kept]
+
+    def spread(values: Tensor) -> Tensor:
+        """`(T, ...)` -> `(N, S, S, ...)`: each object's values in its cell, 0 elsewhere."""
+        filled = values.new_zeros(every, *values.shape[1:]).index_copy(0, cell, values[kept])
+        return filled.unflatten(0, (len(counts), grid.cells, grid.cells))
+
+    found = torch.ones_like(names, dtype=torch.bool)
+    return Target(spread(found), spread(centres - place), spread(sizes), spread(names))
+
+
+def _in_cells(boxes_xyxy: Tensor, labels: Tensor, grid: Grid, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Centres `(M, 2)` in cells and sizes `(M, 2)` as parts of the image, of labelled boxes that can be learned."""
+    check_objects(boxes_xyxy)
+    height, width = size
+    if len(labels) != len(boxes_xyxy):
+        raise CourseError(f"{len(boxes_xyxy)} boxes came with {len(labels)} labels; each box needs one.")
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < grid.classes:
+        raise CourseError(f"Labels lie between 0 and {grid.classes - 1}; got {labels.tolist()}.")
+    whole = torch.tensor([width, height], dtype=boxes_xyxy.dtype, device=boxes_xyxy.device)
+    centre_and_size = convert_boxes(boxes_xyxy, "xyxy", "cxcywh")
+    centres, sizes = centre_and_size[:, :2] / whole * grid.cells, centre_and_size[:, 2:] / whole
+    if len(centres) and not bool(((centres >= 0) & (centres <= grid.cells)).all()):
+        raise CourseError(f"A box's centre lies outside the {height}×{width} image. Cut boxes off with clip_boxes.")
+    return centres, sizes
 
 
 def boxes_of(xy: Tensor, wh: Tensor, grid: Grid) -> Tensor:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crashcourse.detection import box_iou
-from crashcourse.detection.yolo import Grid, boxes_of, decode, encode_targets, predict, stack_targets
+from crashcourse.detection.yolo import Grid, boxes_of, decode, encode_batch, encode_targets, predict, stack_targets
 from crashcourse.detection.yolo_loss import yolo_v1_loss
 from crashcourse.detection.yolo_network import YoloV1, small_yolo, yolo_v1
 from crashcourse.errors import CourseError
@@ -95,6 +95,30 @@ def test_targets_come_back_as_the_same_boxes(rows, cells):
     decoded = found[0][scores[0, :, 1] > 0]
     if len(decoded):
         assert bool((box_iou(decoded, boxes).amax(1) > 0.999).all())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.tuples(*[st.floats(0.05, 1)] * 2, *[st.floats(0.02, 0.8)] * 2), max_size=6), min_size=1, max_size=3
+    ),
+    st.integers(1, 5),
+)
+def test_a_batch_of_targets_is_the_targets_of_its_images(rows, cells):
+    """Fails if the fast form gives an object to another cell or image, or lets a later object of a cell win."""
+    grid, size = Grid(cells=cells, boxes=1, classes=9), (64, 96)
+    scale = torch.tensor([96.0, 64.0, 96.0, 64.0])
+    boxes = [
+        torch.tensor([[x - w / 2, y - h / 2, x + w / 2, y + h / 2] for x, y, w, h in own]).reshape(-1, 4) * scale
+        for own in rows
+    ]
+    labels = [torch.arange(len(own)) for own in boxes]
+    slow = stack_targets([encode_targets(b, n, grid, size) for b, n in zip(boxes, labels, strict=True)])
+    fast = encode_batch(boxes, labels, grid, size)
+    for name in slow._fields:
+        a, b = getattr(slow, name), getattr(fast, name)
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        assert torch.equal(a, b), name
 
 
 @FORMS
@@ -284,6 +308,7 @@ def test_boxes_of_a_cell():
         (lambda: targets([[10.0, 10, 20, 20]], [3]), "between 0 and 2"),
         (lambda: targets([[110.0, 10, 120, 20]], [0]), "outside the 100×100 image"),
         (lambda: targets([[10.0, 10, 20, 20]], [0, 1]), "each box needs one"),
+        (lambda: encode_batch([torch.tensor([[5.0, 5, 5, 9]])], [torch.tensor([0])], TINY, (9, 9)), "x1 < x2"),
         (lambda: small_yolo()(torch.zeros(1, 3, 64, 64)), "112"),
         (lambda: YoloV1(TINY, hidden=8)(torch.zeros(1, 3, 448, 448)), "128"),
     ],
