@@ -66,6 +66,15 @@ def evaluating(case: ModelCase) -> nn.Module:
     return fresh(case).eval()
 
 
+def training(case: ModelCase, *, dropout: bool = True) -> nn.Module:
+    """A copy in training mode: BatchNorm's statistics follow the batch."""
+    model = copy.deepcopy(fresh(case)).train()
+    for module in model.modules():
+        if isinstance(module, nn.Dropout) and not dropout:
+            module.p = 0.0
+    return model
+
+
 @torch.no_grad()
 def output_has_its_shape(case: ModelCase) -> None:
     """The network computes something of another shape, or infinite."""
@@ -76,12 +85,16 @@ def output_has_its_shape(case: ModelCase) -> None:
 
 def every_parameter_learns(case: ModelCase) -> None:
     """A layer was built and never used, or its gradient vanishes or explodes."""
-    model = copy.deepcopy(fresh(case)).train()  # a copy: BatchNorm's statistics follow the batch
+    model = training(case)
     torch.manual_seed(1)
     model(inputs(case)).square().sum().backward()
+    assert silent_parameters(model) == []
+
+
+def silent_parameters(model: nn.Module) -> list[str]:
+    """Names of the parameters without a gradient of finite numbers, or with nothing but zeros."""
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
-    broken = [name for name, grad in gradients.items() if grad is None or not grad.isfinite().all() or not grad.any()]
-    assert broken == []
+    return [name for name, grad in gradients.items() if grad is None or not grad.isfinite().all() or not grad.any()]
 
 
 @torch.no_grad()
@@ -114,7 +127,7 @@ def evaluation_is_deterministic(case: ModelCase) -> None:
 
 def training_is_deterministic(case: ModelCase) -> None:
     """The same seed gives other dropout masks or another gradient."""
-    model = copy.deepcopy(fresh(case)).train()
+    model = training(case)
     outputs = []
     for _ in range(2):
         torch.manual_seed(3)
@@ -134,10 +147,7 @@ def construction_is_random_by_seed(case: ModelCase) -> None:
 
 def overfits_one_batch(case: ModelCase) -> None:
     """The network cannot learn even a handful of examples by heart: a broken path, initialisation or output."""
-    model = copy.deepcopy(fresh(case)).train()
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
+    model = training(case, dropout=False)
     batch = inputs(case)
     labels = torch.arange(len(batch)) % case.output_shape[1]
     optimizer = torch.optim.Adam(model.parameters(), case.learning_rate, fused=True)
@@ -161,6 +171,36 @@ def channels_last_agrees(case: ModelCase) -> None:
     model = copy.deepcopy(evaluating(case)).to(memory_format=torch.channels_last)
     got = model(batch.contiguous(memory_format=torch.channels_last))
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+
+
+def trains_in_channels_last(case: ModelCase) -> None:
+    """A step of training computes another output, gradient or statistic in the other memory layout.
+
+    In float64, because BatchNorm over a few values magnifies rounding; without dropout, whose masks are drawn in the
+    order of memory.
+    """
+    steps = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        model = training(case, dropout=False).double().to(memory_format=layout)
+        torch.manual_seed(3)
+        output = model(inputs(case).double().contiguous(memory_format=layout))
+        output.square().sum().backward()
+        gradient = torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+        statistics = [buffer.double().flatten() for buffer in model.buffers()]
+        steps.append((output.detach(), gradient, torch.cat(statistics) if statistics else output.new_zeros(1)))
+    for expected, got in zip(*steps, strict=True):
+        assert (got - expected).norm() <= 1e-4 * expected.norm()
+
+
+def trains_in_bfloat16(case: ModelCase) -> None:
+    """A step of mixed precision, in channels-last as it is used, fails or leaves a parameter without a gradient."""
+    model = training(case).to(memory_format=torch.channels_last)
+    torch.manual_seed(1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = model(inputs(case).contiguous(memory_format=torch.channels_last))
+    assert output.dtype == torch.bfloat16
+    output.float().square().sum().backward()
+    assert silent_parameters(model) == []
 
 
 @torch.no_grad()
@@ -218,7 +258,9 @@ CONTRACTS: tuple[Contract, ...] = (
     construction_is_random_by_seed,
     overfits_one_batch,
     channels_last_agrees,
+    trains_in_channels_last,
     bfloat16_autocast_agrees,
+    trains_in_bfloat16,
     exports,
     compiles_whole,
     state_round_trips,
