@@ -48,7 +48,7 @@ class Model:
         paper: authors and where.
         year: in which the paper first appeared.
         parameters: how many numbers it learns, with 1000 classes (10 for 32×32 images), auxiliary heads included.
-        macs: multiply-adds for one image in evaluation, with as many classes.
+        macs: multiply-adds for one image in evaluation, with as many classes, as `inspection.count_macs` counts them.
         image_size: side of the square colour images that the paper gives it, in pixels.
     """
 
@@ -159,8 +159,9 @@ def models_table() -> str:
         for row in rows
     ]
     notes = (
-        "MACs (M): millions of multiply-adds for one image; papers that say FLOPs mean MACs. GoogLeNet's parameters",
-        "include those of its auxiliary heads, which act in training only.",
+        "MACs (M): millions of multiply-adds for one image: half of what PyTorch's own counter says, which counts a",
+        "multiplication and an addition as two. Papers that say FLOPs mean MACs. GoogLeNet's parameters include those",
+        "of its auxiliary heads, which act in training only.",
         "Networks for 32×32 images are counted with 10 classes, the others with 1000.",
     )
     return "\n".join([*lines, "", *notes])
