@@ -352,7 +352,7 @@ for place, name in enumerate(order):
     colour = list(COLOURS.values())[place]
     axes.plot(values, [place] * len(values), "o", color=colour, alpha=0.7)
 axes.set_yticks(range(len(order)), order)
-axes.invert_yaxis()
+axes.set_ylim(len(order) - 0.6, -0.4)  # the first on top
 axes.set(xlabel="accuracy on unseen garments (%)")
 show(fig, alt="A dot for each seed: dense and basic lead, then residual, then plain.")
 # %%

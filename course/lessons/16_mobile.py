@@ -444,8 +444,9 @@ for name in ("full 3×3", "depthwise 3×3"):
     measured(f"{name}: {approximately(1000 * warm)} ms warm; cold / warm", cold / warm)
 # %% [markdown]
 # The full layer hardly notices: it computes for so long that the fetching hides behind
-# it. The depthwise layer waits. With its maps at hand, it is several times faster, and
-# may even pass the slope above, which was drawn for the large memory.
+# it. The depthwise layer waits. With its maps at hand it is faster, by a half on one
+# machine of ours and four times on another, and it may even pass the slope above, which
+# was drawn for the large memory.
 #
 # All this is one core. A graphics card multiplies far faster than it fetches, so its
 # slope meets its roof at a much higher intensity, and depthwise layers suffer more.

@@ -330,10 +330,21 @@ from crashcourse.figures import network_diagram, show_source
 
 show_source(package.MBConv)
 # %%
-network_diagram(b0.features, (3, 224, 224), by="child", title="EfficientNet-B0")
+from dataclasses import replace
+
+from crashcourse.inspection import summarize
+
+kinds = [f"{repeats} MBConv {k}×{k}" for _, k, _, repeats, _ in package.STAGES]
+rows = summarize(b0.features, (3, 224, 224), by="child")
+rows = [
+    replace(row, kind=kind)
+    for row, kind in zip(rows, ["3×3", *kinds, "1×1"], strict=True)
+]
+network_diagram(rows, title="EfficientNet-B0")
 # %% [markdown]
-# Most MACs are spent on the large maps of the first stages, most parameters at the end:
-# as in every network of this part.
+# The search has put its work in the middle: nearly half of the MACs are in the fifth
+# and sixth stage, on maps of 14×14 and 7×7. Most parameters are at the end, where
+# channels are many, as in the other networks of this part.
 # %% [markdown]
 # ## The run: four ways to spend
 # Back to the garments, and to your guess. These are the networks with four times the
@@ -631,11 +642,13 @@ fig, axes = figure(height=3.4)
 days = [day for day, _ in to_alexnet.values()]
 axes.plot(days, [v for _, v in to_alexnet.values()], "o-", color=COLOURS["blue"])
 for name, (day, value) in to_alexnet.items():
-    axes.annotate(name, (day, value), (6, 6), textcoords="offset points", size=10)
+    at, side = ((6, 4), "left") if name == "AlexNet" else ((-6, -11), "right")
+    style = {"textcoords": "offset points", "ha": side, "size": 10}
+    axes.annotate(name, (day, value), at, **style)
 moore = [compute * 2 ** (-month / 24) for month in months]
 axes.plot(days, moore, "--", color=COLOURS["orange"], label="Moore's law")
 axes.set(yscale="log", ylabel="teraflop/s-days", xlabel="year")
-axes.set_xlim(date(2012, 1, 1), date(2020, 9, 1))
+axes.set_xlim(date(2012, 1, 1), date(2020, 1, 1))
 axes.legend()
 alt = "Training compute to AlexNet's accuracy falls 45 times in seven years."
 show(fig, alt=alt)
