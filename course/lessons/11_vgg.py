@@ -198,6 +198,28 @@ for letter in "ABDE":
 # and 19 have 132,863,336, 133,047,848, 138,357,544 and 143,667,240. The paper's Table
 # 2 rounds them to 133, 133, 138 and 144 million.
 #
+# **With and without BatchNorm.** You will often meet these networks with batch
+# normalization after every convolution (Ioffe and Szegedy, 2015). It gives each channel
+# two parameters, a scale and a shift. Guess first: how much does that add to 138
+# million?
+# %% tags=["guess"]
+from crashcourse.classification import MODELS
+from crashcourse.figures import show_table
+from crashcourse.inspection import count_macs, count_parameters
+
+rows = []
+for depth in (11, 13, 16, 19):
+    with torch.device("meta"):
+        plain, normed = MODELS[f"vgg{depth}"](), MODELS[f"vgg{depth}_bn"]()
+    counts = count_parameters(plain), count_parameters(normed)
+    macs = count_macs(plain, (3, 224, 224))
+    rows.append([f"VGG-{depth}", *counts, counts[1] - counts[0], macs])
+headers = ["network", "parameters", "with BatchNorm", "more", "MACs"]
+show_table(rows, headers, "The four networks, for one image of 224×224")
+# %% [markdown]
+# Next to nothing: VGG-16 has 4,224 channels in its 13 convolutions, so 8,448 more
+# parameters. (MACs count convolutions and dense layers only, so they are the same.)
+#
 # ## What depth bought
 # Classification errors on the ImageNet validation set at one test scale, in per cent
 # (Simonyan and Zisserman, 2014, Table 3; trained and tested with the smaller side at
@@ -253,14 +275,16 @@ learning_curves({"small VGG": run.history})
 # black of the background.
 # %%
 from crashcourse.datasets import garments
-from crashcourse.figures import feature_maps, filters
+from crashcourse.figures import feature_maps, filters, image_grid
 
 filters(run.model.features[0])
 # %%
 held_out = garments("test")
-boot = held_out.normalised()[held_out.labels == held_out.classes.index("Ankle boot")][
-    :1
-]  # (1, 1, 28, 28)
+boots = held_out.labels == held_out.classes.index("Ankle boot")
+titles = ["goes in", *[""] * 7]
+image_grid(held_out.images[boots][:8], titles, alt="Eight boots; the first goes in.")
+# %%
+boot = held_out.normalised()[boots][:1]  # (1, 1, 28, 28)
 with torch.no_grad():
     maps = run.model.features[:3](boot)  # (1, 16, 28, 28): convolution, BatchNorm, ReLU
 feature_maps(maps)
