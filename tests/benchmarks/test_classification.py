@@ -9,7 +9,7 @@ processor, which other programs do not lengthen; the ratio is the median over th
 measured again with four times the turns before it counts. The table of all ratios is printed at the end.
 
 At 224×224 a step takes one image, at 32×32 four. Networks for 32×32 images are tried at 32 only; AlexNet and ZFNet,
-which do not take so small ones, at 64 and not at all.
+which do not take so small ones, at 64 and not at all. Pytorchcv's ZFNet does not take channels-last images.
 """
 
 import statistics
@@ -40,6 +40,15 @@ def sides(name: str) -> tuple[int, ...]:
     if MODELS[name].image_size == 32:
         return (32,)
     return {"alexnet": (64, 224), "zfnet": (224,)}.get(name, (32, 224))
+
+
+ROWS = [
+    (name, side, layout)
+    for name in OTHERS
+    for side in sides(name)
+    for layout in LAYOUTS
+    if (name, layout) != ("zfnet", "NHWC")
+]
 
 
 @lru_cache(maxsize=1)
@@ -126,10 +135,9 @@ def table() -> Iterator[dict[tuple[Row, str], tuple[float, float]]]:
         print(f"| {name} | {side} | " + " | ".join(shown) + " |")
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("name", "side"), [(name, side) for name in OTHERS for side in sides(name)])
-def test_no_slower_than_others(name, side, mode, layout, benchmark, table):
+@pytest.mark.parametrize(("name", "side", "layout"), ROWS)
+def test_no_slower_than_others(name, side, layout, mode, benchmark, table):
     """Checks at the door, a needless copy or another order of layers make a network slower than everybody else's."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
