@@ -4,6 +4,7 @@ Exit codes: 0 all is well, 1 the work was done and something is amiss, 2 bad inp
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -26,9 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     try:
+        _spell_what_the_terminal_lacks()
         options = _parser().parse_args(arguments)
         code = options.verb(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by the caller
+            sys.stdout.flush()
         return code
     except CourseError as error:
         print(f"crashcourse: {error}", file=sys.stderr)
@@ -37,8 +40,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\nStopped. Whatever was finished before is kept.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader, `head` perhaps, has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:  # a disk that is full, a name that is too long, a file that may not be read
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"crashcourse: Could not go on: {place}{error.strerror or error}.", file=sys.stderr)
+        _drop_output()
+        return 2
+
+
+def _spell_what_the_terminal_lacks() -> None:
+    """Signs such as ✓ and ≈ become question marks where the terminal's encoding has none, instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
+            stream.reconfigure(errors="replace")
+
+
+def _drop_output() -> None:
+    """Let go of what stands in the buffer and cannot be written, lest Python tries again at its end and complains."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _lab(options: argparse.Namespace) -> int:
@@ -151,7 +175,8 @@ class _Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
-            kind = "verb" if isinstance(action, argparse._SubParsersAction) else str(action.metavar or action.dest)
+            of_verbs = isinstance(action, argparse._SubParsersAction)
+            kind = "verb" if of_verbs else str(action.metavar or action.dest).lower()
             raise unknown(kind, value, [str(choice) for choice in action.choices])
 
 
@@ -177,7 +202,10 @@ def _learner_verbs(verb: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
     sub.add_argument("--port", type=int, metavar="P", help="the port to listen on")
     sub = verb("list", _list, "print the course, with what you have done, or the networks of the package")
-    sub.add_argument("what", nargs="?", default="lessons", choices=("lessons", "models"), help="what to list (lessons)")
+    lists = ("lessons", "models")
+    sub.add_argument(
+        "what", nargs="?", default="lessons", choices=lists, metavar="LIST", help="lessons (as a rule) or models"
+    )
     verb("status", _status, "print your progress, exercise by exercise")
     verb("hint", _hint, "print the next hint for an exercise").add_argument("name", metavar="EXERCISE")
     verb("solution", _solution, "print the solution of an exercise").add_argument("name", metavar="EXERCISE")

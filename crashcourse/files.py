@@ -58,7 +58,7 @@ def read_json(path: Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise CourseError(f"Could not read {path}: {error.strerror or error}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CourseError(f"{path} is not readable as JSON ({error}). It may be cut short.") from error
 
 

@@ -1,9 +1,11 @@
 """The command line: every verb is there, bad input is one sentence and exit code 2, and nothing shows a traceback."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,8 @@ def run(*arguments: str, **options):
         ("lab --lesson vggg --workspace {tmp}/w --no-browser", "no lesson named 'vggg'"),
         ("lab --workspace {file} --no-browser", "is a file"),
         ("lab --port 99999 --workspace {tmp}/w", "--port is 99999"),
+        ("lab --workspace {long} --no-browser", "File name too long"),
+        ("lab --workspace ~nobody-of-this-name/w --no-browser", "user who is not known"),
         ("run 99", "no lesson 99"),
         ("run", "NN"),
         ("build 99", "no lesson 99"),
@@ -37,13 +41,13 @@ def run(*arguments: str, **options):
         ("train vgg_garments --scale lptop", "Did you mean 'laptop'"),
         ("train vgg_garments --seeds 0", "--seeds is 0"),
         ("download fashon-mnist", "fashion-mnist"),
-        ("list model", "Did you mean 'models'"),
+        ("list model", "no list named 'model'. Did you mean 'models'"),
         ("list lessons models", "Unrecognized arguments: models"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(arguments, said, tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    words = arguments.format(tmp=tmp_path, file=tmp_path / "file").split()
+    words = arguments.format(tmp=tmp_path, file=tmp_path / "file", long="w" * 300).split()
     assert cli.main(words) == 2
     shown = capsys.readouterr()
     assert said in shown.err
@@ -185,6 +189,43 @@ def test_a_reader_that_leaves_early_is_met_with_silence():
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(timeout=20) == 0
+
+
+def test_an_error_of_the_disk_is_a_sentence_and_2(monkeypatch, capsys):
+    """A folder that may not be read, somewhere below a verb, ends in a traceback."""
+
+    def fail(options):
+        raise PermissionError(13, "Permission denied", "/secret")
+
+    monkeypatch.setattr(cli, "_list", fail)
+    assert cli.main(["list"]) == 2
+    assert capsys.readouterr().err == "crashcourse: Could not go on: /secret: Permission denied.\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+@pytest.mark.parametrize("verb", ["list", "status"])
+def test_output_to_a_full_disk_is_a_sentence_and_2(verb):
+    """`crashcourse list > file` on a full disk shows a traceback, or claims that all is well."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "crashcourse", verb], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert (done.returncode, done.stderr) == (2, "crashcourse: Could not go on: No space left on device.\n")
+
+
+def test_a_terminal_without_our_signs_gets_question_marks(tmp_path):
+    """On a terminal that is not UTF-8 the panel's ○ ends in a UnicodeEncodeError."""
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "CRASHCOURSE_HOME": str(tmp_path)}
+    done = run("status", env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "? not attempted" in done.stdout
+
+
+def test_closed_output_is_no_error():
+    """`crashcourse list >&-` ends in an AttributeError."""
+    code = "import os, sys; os.close(1); sys.stdout = None\nfrom crashcourse import cli; sys.exit(cli.main(['list']))"
+    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_help_is_quick_and_names_every_verb():

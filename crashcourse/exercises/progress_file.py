@@ -6,6 +6,7 @@ the old one or the new one. A file that cannot be read as progress is put aside,
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import date
@@ -50,11 +51,11 @@ def progress_file() -> Path:
 def entries() -> tuple[dict[str, Entry], str]:
     """What is known of every exercise that was touched, and a sentence about the file, "" when all is well."""
     try:
-        with locked(progress_file(), timeout=_WAIT) if progress_file().exists() else contextlib.nullcontext():
+        with locked(progress_file(), timeout=_WAIT) if os.path.exists(progress_file()) else contextlib.nullcontext():
             found, note = _read()
-    except CourseError as error:
-        return dict(_unsaved), _not_kept(error)
-    return found or dict(_unsaved), note
+    except CourseError as error:  # it may be readable all the same: a folder, or a lock, that may not be written
+        return _as_it_lies(), _not_kept(error)
+    return _with_unsaved(found), note
 
 
 def record_check(name: str, verdict: str) -> str:
@@ -103,18 +104,43 @@ def _update(name: str, change: Callable[[Entry], None]) -> tuple[Entry, str]:
     try:
         with locked(progress_file(), timeout=_WAIT):
             found, note = _read()
-            entry = found.setdefault(name, _unsaved.get(name, Entry()))
+            found = _with_unsaved(found)
+            entry = found.setdefault(name, Entry())
             change(entry)
             exercises = {key: asdict(value) for key, value in sorted(found.items())}
             write_atomically(
                 progress_file(), json.dumps({"version": _VERSION, "exercises": exercises}, indent=1) + "\n"
             )
-            _unsaved.pop(name, None)
+            _unsaved.clear()
             return entry, note
     except CourseError as error:
-        entry = _unsaved.setdefault(name, Entry())
+        entry = _unsaved.setdefault(name, _as_it_lies().get(name, Entry()))
         change(entry)
         return entry, _not_kept(error)
+
+
+def _with_unsaved(found: dict[str, Entry]) -> dict[str, Entry]:
+    """What the file says, and on top of it what this process could not write there."""
+    both = dict(found)
+    for name, mine in _unsaved.items():
+        theirs = both.get(name, Entry())
+        both[name] = Entry(
+            best=max(theirs.best, mine.best, key=VERDICTS.index),
+            last=mine.last,
+            attempts=max(theirs.attempts, mine.attempts),
+            hints=max(theirs.hints, mine.hints),
+            solution=theirs.solution or mine.solution,
+            passed=theirs.passed or mine.passed,
+        )
+    return both
+
+
+def _as_it_lies() -> dict[str, Entry]:
+    """The same read without a lock, and without putting anything aside: the file is only ever replaced as a whole."""
+    try:
+        return _with_unsaved(_parse(progress_file().read_bytes()))
+    except (OSError, ValueError, CourseError):
+        return dict(_unsaved)
 
 
 def _read() -> tuple[dict[str, Entry], str]:
@@ -125,24 +151,34 @@ def _read() -> tuple[dict[str, Entry], str]:
     """
     path = progress_file()
     try:
-        text = path.read_bytes().decode("utf-8")
+        return _parse(path.read_bytes()), ""
     except FileNotFoundError:
         return {}, ""
-    except UnicodeDecodeError:
-        return {}, _put_aside(path)
     except OSError as error:
         raise CourseError(f"Could not read {path}: {error.strerror or error}.") from error
-    try:
-        stored = json.loads(text)
-        version = stored["version"]
-        found = (
-            {str(name): _entry(fields_) for name, fields_ in stored["exercises"].items()} if version == _VERSION else {}
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except CourseError:
+        raise
+    except ValueError:
         return {}, _put_aside(path)
-    if version != _VERSION:
-        raise CourseError(f"{path} was written by another version of the course (format {version}). Update the course.")
-    return found, ""
+
+
+def _parse(content: bytes) -> dict[str, Entry]:
+    """What a file holds.
+
+    Raises:
+        ValueError: that is no progress.
+        CourseError: another version of the course wrote it.
+    """
+    try:
+        stored = json.loads(content.decode("utf-8"))
+        version = stored["version"]
+        if version == _VERSION:
+            return {str(name): _entry(entry) for name, entry in stored["exercises"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError("not a file of progress") from error
+    raise CourseError(
+        f"{progress_file()} was written by another version of the course (format {version}). Update the course."
+    )
 
 
 def _entry(stored: dict[str, object]) -> Entry:

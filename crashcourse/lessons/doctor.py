@@ -145,10 +145,11 @@ def _disk(workspace: Path) -> Iterator[Finding]:
         existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
         free = shutil.disk_usage(existing).free / 1e9
         remedy = "" if free >= _ENOUGH_DISK_GB else f"free some space on the disk of {existing}."
-        if not os.access(existing, os.W_OK):
-            remedy = f"you may not write to {existing}; " + (
-                "give --workspace another folder." if name == "workspace" else "set CRASHCOURSE_HOME to another folder."
-            )
+        other = "give --workspace another folder." if name == "workspace" else "set CRASHCOURSE_HOME to another folder."
+        if not existing.is_dir():
+            remedy = f"{existing} is a file where a folder should be; {other}"
+        elif not os.access(existing, os.W_OK):
+            remedy = f"you may not write to {existing}; {other}"
         yield Finding(f"disk ({name})", f"{free:.1f} GB free at {existing}", remedy)
 
 
@@ -213,8 +214,15 @@ def _progress() -> Iterator[Finding]:
 
 
 def _workspace(workspace: Path) -> Iterator[Finding]:
-    from crashcourse.lessons.workspace import state_of
+    from crashcourse.lessons.project import Project
+    from crashcourse.lessons.workspace import check_workspace, place_of, state_of
 
+    try:
+        workspace = place_of(workspace)
+        check_workspace(workspace, Project())
+    except CourseError as error:
+        yield Finding("workspace", "cannot be one", str(error))
+        return
     if not workspace.exists():
         yield Finding("workspace", f"none yet at {workspace}; `crashcourse lab` makes it")
         return

@@ -11,7 +11,7 @@ from crashcourse.errors import CourseError
 from crashcourse.files import locked
 from crashcourse.lessons.project import Project
 from crashcourse.lessons.source import find_lesson
-from crashcourse.lessons.workspace import STATE, Synced, check_workspace, sync
+from crashcourse.lessons.workspace import STATE, check_workspace, place_of, sync
 
 _SETTINGS = Path(__file__).parent / "jupyterlab"
 """JupyterLab's defaults for the course: no news and no question about them. A learner's own settings win."""
@@ -53,7 +53,7 @@ def lab(
     """
     if port is not None and not 0 < port < 65536:
         raise CourseError(f"--port is {port}; a port is a number from 1 to 65535.")
-    workspace = workspace.expanduser().absolute()
+    workspace = place_of(workspace)
     check_workspace(workspace, project)
     chosen = find_lesson(project, lesson or "0")
     with _lock(workspace):
@@ -67,14 +67,6 @@ def lab(
             raise CourseError(f"{notebook.name} is not built yet; in a clone, run `crashcourse build` first.")
         say(f"Starting JupyterLab on {notebook.name}. To stop it: Ctrl-C here, then y.")
         return _serve(notebook, port=port, browser=browser)
-
-
-def sync_only(workspace: Path, project: Project) -> list[Synced]:
-    """Bring a workspace up to date without starting anything."""
-    workspace = workspace.expanduser().absolute()
-    check_workspace(workspace, project)
-    with _lock(workspace):
-        return sync(workspace, project)
 
 
 @contextmanager

@@ -74,11 +74,29 @@ def sync(workspace: Path, project: Project) -> list[Synced]:
     return [_sync_one(path, workspace, state) for path in upstream]
 
 
+def place_of(workspace: Path) -> Path:
+    """A workspace as an absolute path, without `~`.
+
+    Raises:
+        CourseError: there is no such user.
+    """
+    try:
+        return workspace.expanduser().absolute()
+    except RuntimeError as error:
+        raise CourseError(f"{workspace} names a user who is not known here; give --workspace a folder.") from error
+
+
 def check_workspace(workspace: Path, project: Project) -> None:
-    """Refuse a workspace that is a file, or that is the course's own folder of notebooks."""
-    if workspace.exists() and not workspace.is_dir():
+    """Refuse a workspace that is a file, that is the course's own folder of notebooks, or that cannot be looked at."""
+    try:
+        is_file = workspace.exists() and not workspace.is_dir()
+        is_ours = workspace.resolve() == project.notebooks.resolve()
+    except (OSError, RuntimeError) as error:  # too long a name, a locked folder, links in a ring
+        reason = getattr(error, "strerror", None) or error
+        raise CourseError(f"{workspace} cannot be used: {reason}. Give --workspace another folder.") from error
+    if is_file:
         raise CourseError(f"{workspace} is a file; give --workspace a folder, or a name that is free.")
-    if workspace.resolve() == project.notebooks.resolve():
+    if is_ours:
         raise CourseError(f"{workspace} holds the course's own notebooks; give --workspace another folder.")
 
 
@@ -88,7 +106,11 @@ def _sync_one(path: Path, workspace: Path, state: dict[str, Delivered]) -> Synce
     new, old, target = Delivered.of(text, notebook), state.get(path.stem), workspace / path.name
     if not target.exists():
         return _deliver(target, text, new, state, "new")
-    mine_bytes = target.read_bytes()
+    try:
+        mine_bytes = target.read_bytes()
+    except OSError as error:
+        detail = f"{target.name} cannot be opened ({error.strerror or error})."
+        return Synced(path.stem, "unreadable", f"{detail} It was left as it is; rename it to get a fresh copy.")
     mine_hash = text_hash(mine_bytes)
     if mine_hash == new.file:
         return _remember(path.stem, new, old, workspace, state, Synced(path.stem, "current"))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import filelock
 import pytest
 
 from crashcourse.errors import CourseError
@@ -59,6 +60,8 @@ def test_two_processes_lose_nothing(home: Path) -> None:
         b'{"version": 1, "exercises": {"a.b": 3}}',
         b'{"version": 1, "exercises": {"a.b": {"attempts": "many"}}}',
         b'{"version": 1, "exercises": {"a.b": {"best": "splendid"}}}',
+        b'{"version": 1, "exercises": []}',
+        b"[" * 100_000,
     ],
 )
 def test_a_damaged_file_is_put_aside_and_said(home: Path, content: bytes) -> None:
@@ -97,6 +100,46 @@ def test_a_home_that_cannot_be_written_does_not_stop_a_check(
     assert "Hint 2/3" in hint_text("start.to_float")
     assert "2 of 3 exercises passed" in progress_table(0)
     assert "Progress could not be kept" in progress_table(0)
+
+
+def locks_fail(*_: object, **__: object) -> None:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_progress_that_can_be_read_and_not_written_is_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a home that became read-only would look like a course that was never begun."""
+    progress_file.record_check("start.to_float", "passed")
+    before = (home / "progress.json").read_bytes()
+    monkeypatch.setattr(filelock.FileLock, "acquire", locks_fail)
+    assert progress_table(0).startswith("1 of 3 exercises passed")
+    assert "Progress could not be kept" in progress_table(0)
+    hint_text("start.to_float")
+    assert entry("start.to_float").best == "passed"
+    assert (home / "progress.json").read_bytes() == before
+
+
+def test_a_home_that_may_not_be_entered_is_a_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else somebody else's folder as a home would end in a PermissionError."""
+    monkeypatch.setenv("CRASHCOURSE_HOME", str(home / ("h" * 300)))
+    assert "Progress could not be kept" in progress_file.record_check("start.to_float", "passed")
+    assert progress_table(0).startswith("1 of 3 exercises passed")
+
+
+def test_what_could_not_be_kept_is_kept_as_soon_as_it_can_be(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a disk that was full for an hour would cost an hour's answers."""
+    progress_file.record_check("start.guessing", "passed")
+    with monkeypatch.context() as patch:
+        patch.setattr(filelock.FileLock, "acquire", locks_fail)
+        progress_file.record_check("start.to_float", "passed")
+        progress_file.record_check("start.guessing", "wrong")
+    assert progress_file.record_check("start.measured", "wrong") == ""
+    stored = json.loads((home / "progress.json").read_text())["exercises"]
+    assert {name: (kept["best"], kept["attempts"]) for name, kept in stored.items()} == {
+        "start.to_float": ("passed", 1),
+        "start.guessing": ("passed", 2),
+        "start.measured": ("wrong", 1),
+    }
+    assert progress_file._unsaved == {}
 
 
 def test_a_full_disk_does_not_stop_a_check(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

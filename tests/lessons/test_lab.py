@@ -151,6 +151,16 @@ def test_broken_data_progress_and_workspace_get_a_remedy(monkeypatch, tmp_path):
     assert sum("b.png is whole." in line for line in text.splitlines()) == 1
 
 
+def test_a_file_in_the_place_of_a_folder_gets_a_remedy(monkeypatch, tmp_path):
+    """The doctor says that all is well, and the lab then refuses the workspace."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CRASHCOURSE_HOME", str(tmp_path / "file"))
+    amiss = {finding.subject: finding for finding in doctor.examine(tmp_path / "file") if not finding.ok}
+    assert "is a file; give --workspace a folder" in amiss["workspace"].remedy
+    assert "set CRASHCOURSE_HOME to another folder" in amiss["disk (home)"].remedy
+    assert "workspace" in {finding.subject for finding in doctor.examine(Path("w" * 300)) if not finding.ok}
+
+
 def test_all_is_well_is_said():
     assert doctor.report([doctor.Finding("torch", "2.15")]).endswith("All is well.")
 

@@ -217,6 +217,20 @@ def test_an_unreadable_notebook_is_never_overwritten(home, content, version):
     assert home.names() == ["11_vgg.ipynb"]
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_folder_in_the_place_of_a_notebook_is_left_and_the_others_are_brought(home, version):
+    """One thing that cannot be opened stops the whole course from opening."""
+    home.file.parent.mkdir(parents=True, exist_ok=True)
+    home.file.mkdir()
+    (home.project.notebooks / "12_new.ipynb").write_bytes((home.project.notebooks / "11_vgg.ipynb").read_bytes())
+    home.publish(version)
+    found = {result.name: result for result in sync(home.folder, home.project)}
+    assert found["11_vgg"].outcome == "unreadable"
+    assert "11_vgg.ipynb cannot be opened" in found["11_vgg"].detail
+    assert home.file.is_dir()
+    assert found["12_new"].outcome == "new"
+
+
 @pytest.mark.parametrize(
     "content",
     ["", "{", "[]", '{"format": 1}', '{"format": 2, "notebooks": {}}', '{"format": 1, "notebooks": {"a": 3}}'],
