@@ -14,13 +14,28 @@ class ClaimError(AssertionError):
 
 
 def measured(label: str, value: float, unit: str = "", *, digits: int = 3) -> None:
-    """Print `label ≈ value unit`, with `digits` significant digits."""
+    """Print `label ≈ value unit`, with `digits` significant digits.
+
+    Raises:
+        CourseError: the value is not a number.
+    """
     print(f"{label} {approximately(value, digits=digits)}{f' {unit}' if unit else ''}")
 
 
 def approximately(value: float, *, digits: int = 3) -> str:
-    """`≈ value`, with `digits` significant digits: the one way in which a measured number enters a text."""
-    return f"≈ {float(value):#.{digits}g}".rstrip(".")
+    """`≈ value`, with `digits` significant digits: the one way in which a measured number enters a text.
+
+    Raises:
+        CourseError: the value is not a number.
+    """
+    return f"≈ {_number(value):#.{digits}g}".rstrip(".")
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise CourseError(f"A measured value is one number; got {type(value).__name__} {str(value)[:60]!r}.") from error
 
 
 def claim(
@@ -32,11 +47,12 @@ def claim(
     test accuracy ≈ 0.913 (at least 0.9)
 
     Raises:
-        CourseError: no bound was given, so nothing is claimed.
+        CourseError: no bound was given, so nothing is claimed; or the value is not a number.
         ClaimError: the value is outside the bound, or is NaN.
     """
     if at_least is None and at_most is None:
         raise CourseError("claim() needs a bound, at_least=... or at_most=...; use measured() for a plain number.")
+    value = _number(value)
     unit = f" {unit}" if unit else ""
     bounds = [f"at least {at_least:g}{unit}"] if at_least is not None else []
     bounds += [f"at most {at_most:g}{unit}"] if at_most is not None else []

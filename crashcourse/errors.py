@@ -1,6 +1,6 @@
 """Errors that a reader can act on: what came, what was expected, what to do."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 
@@ -22,3 +22,14 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> CourseError:
         nearest = next(n for n in names if n.lower() == near[0])
         return CourseError(f"There is no {kind} named {name!r}. Did you mean {nearest!r}?")
     return CourseError(f"There is no {kind} named {name!r}. Known: {', '.join(names) or 'none'}.")
+
+
+def check_name(kind: str, name: object, known: Collection[str]) -> str:
+    """The name itself, if it is one that is known.
+
+    Raises:
+        CourseError: it is not, or it is no text at all; the sentence suggests the nearest.
+    """
+    if not isinstance(name, str) or name not in known:
+        raise unknown(kind, name, known)
+    return name

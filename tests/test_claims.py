@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import torch
 
 from crashcourse.claims import ClaimError, approximately, claim, measured
 from crashcourse.errors import CourseError
@@ -70,3 +71,19 @@ def test_a_claim_without_a_bound_is_refused() -> None:
     """Fails if a line can look like a claim and claim nothing."""
     with pytest.raises(CourseError, match="needs a bound"):
         claim("accuracy", 0.9)
+
+
+@pytest.mark.parametrize("value", [None, "high", [0.9], {"accuracy": 0.9}, torch.ones(2), 1j])
+def test_what_is_not_a_number_is_refused(value: object, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fails if a dictionary of metrics in place of one of them ends in a TypeError of ours."""
+    with pytest.raises(CourseError, match="A measured value is one number; got"):
+        measured("accuracy", value)
+    with pytest.raises(CourseError, match=f"got {type(value).__name__}"):
+        claim("accuracy", value, at_least=0.9)
+    assert capsys.readouterr().out == ""
+
+
+def test_numbers_of_other_libraries_are_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    """Fails if a tensor with one number has to be converted first."""
+    claim("accuracy", torch.tensor(0.9134), at_least=0.9)
+    assert capsys.readouterr().out == "accuracy ≈ 0.913 (at least 0.9)\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from crashcourse.datasets.fetch import NoNetworkError, fetch
-from crashcourse.errors import CourseError, unknown
+from crashcourse.errors import CourseError, check_name
 from crashcourse.files import locked, write_atomically
 from crashcourse.places import downloads_dir
 
@@ -137,8 +137,7 @@ def download(name: str, *, progress: bool = True) -> Path:
         CourseError: an unknown name; no network (the sentence says what still works); a wrong hash; a disk that is full
             or may not be written.
     """
-    if name not in SOURCES:
-        raise unknown("data set", name, SOURCES)
+    check_name("data set", name, SOURCES)
     source, root = SOURCES[name], downloads_dir()
     mark = root / f"{name}.json"
     files = source.files()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from crashcourse.datasets.images import ImageSet
-from crashcourse.errors import CourseError, unknown
+from crashcourse.errors import CourseError, check_name
 from crashcourse.places import data_dir, downloads_dir
 
 CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
@@ -41,10 +41,8 @@ def garments(split: str = "train", *, size: str = "subset") -> ImageSet:
     Raises:
         CourseError: an unknown split or size, a damaged file, or the full set is not on this computer.
     """
-    if split not in _PREFIX:
-        raise unknown("split", split, _PREFIX)
-    if size not in ("subset", "full", "auto"):
-        raise unknown("size", size, ("subset", "full", "auto"))
+    check_name("split", split, _PREFIX)
+    check_name("size", size, ("subset", "full", "auto"))
     folder = None if size == "subset" else full_folder()
     if folder is None and size == "full":
         raise CourseError(

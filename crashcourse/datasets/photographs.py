@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from crashcourse.datasets.manifest import entries, package_folder
-from crashcourse.errors import CourseError, unknown
+from crashcourse.errors import CourseError, check_name
 from crashcourse.places import data_dir
 
 # scikit-image's own names: (file, credit, licence), from the docstrings of `skimage.data` (scikit-image 0.26).
@@ -60,8 +60,7 @@ def photos(split: str = "train") -> list[Photo]:
     Raises:
         CourseError: an unknown split, or a file that is missing or damaged.
     """
-    if split not in ("train", "test"):
-        raise unknown("split", split, ("train", "test"))
+    check_name("split", split, ("train", "test"))
     return [
         Photo(name, _read(path).clone(), credit, licence, source)
         for name, path, credit, licence, source in _list(split)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from crashcourse.datasets.scene_types import Scene, Scenes
 from crashcourse.datasets.sprites import Materials, materials
-from crashcourse.errors import CourseError, unknown
+from crashcourse.errors import CourseError, check_name
 
 Array = NDArray[np.float32]
 VISIBLE = 0.3  # a garment shows at least this part of itself ...
@@ -59,8 +59,7 @@ def _check(n: int, seed: int, size: int, split: str, objects: tuple[int, int]) -
         raise CourseError(f"seed must be a whole number of at least 0, but is {seed!r}.")
     if not isinstance(size, int) or size < MIN_SIZE:
         raise CourseError(f"size must be a whole number of at least {MIN_SIZE} pixels, but is {size!r}.")
-    if split not in ("train", "test"):
-        raise unknown("split", split, ("train", "test"))
+    check_name("split", split, ("train", "test"))
     if not (len(objects) == 2 and 1 <= objects[0] <= objects[1] <= 50):
         raise CourseError(f"objects must be the fewest and the most in a scene, 1 to 50, but is {objects!r}.")
 

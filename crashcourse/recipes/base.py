@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from crashcourse.errors import CourseError, unknown
+from crashcourse.errors import CourseError, check_name
 from crashcourse.training import Checkpoint, History
 
 SCALES = ("laptop", "study", "gpu")
@@ -142,9 +142,7 @@ class Recipe:
         Raises:
             CourseError: the recipe has no such scale.
         """
-        if name not in self.scales:
-            raise unknown("scale", name, self.scales)
-        return self.scales[name]
+        return self.scales[check_name("scale", name, self.scales)]
 
     def variant(self, name: str | None) -> str:
         """A variant's name, checked; the default for None.
@@ -152,9 +150,7 @@ class Recipe:
         Raises:
             CourseError: the recipe has no such variant.
         """
-        if name is not None and name not in self.variants:
-            raise unknown(f"variant of {self.name}", name, self.variants)
-        return name or self.default
+        return self.default if name is None else check_name(f"variant of {self.name}", name, self.variants)
 
 
 @cache
@@ -177,9 +173,7 @@ def find(name: str) -> Recipe:
     Raises:
         CourseError: there is none; the sentence suggests the nearest.
     """
-    if name not in recipes():
-        raise unknown("recipe", name, recipes())
-    return recipes()[name]
+    return recipes()[check_name("recipe", name, recipes())]
 
 
 def train(
