@@ -10,9 +10,16 @@ from torch import Tensor
 
 from crashcourse.exercises.modules import Layers, pairing
 from crashcourse.exercises.outcome import Gradients, Outcome
+from crashcourse.exercises.values import whole_number
 
 RUNGS = ("error", "nothing", "layers", "type", "shape", "dtype", "device", "value", "gradient", "changed", "limit")
 
+_TYPES = {
+    "int": "whole number (int)",
+    "float": "number (float)",
+    "complex": "complex number",
+    "str": "text (str)",
+}  # built-in types, as a learner reads of them
 _TENSOR_RUNGS = (("type", "layout"), ("shape", "shape"), ("dtype", "dtype"), ("device", "device"))
 
 
@@ -103,24 +110,28 @@ def _compare_sequences(expected: Any, got: Any, tolerance: Tolerance, place: str
 
 
 def _compare_numbers(expected: Any, got: Any, tolerance: Tolerance, place: str) -> Fault | None:
-    if not isinstance(got, numbers.Number) or isinstance(got, bool):
+    if not isinstance(got, numbers.Real) or isinstance(got, bool):
         return _wrong_type(expected, got, place)
     if isinstance(expected, numbers.Integral) and not isinstance(got, numbers.Integral):
         return Fault("dtype", f"{place} is {got!r}, a {_type(got)}; a whole number is expected.", expected, got)
     exact = isinstance(expected, numbers.Integral)
-    if expected == got if exact else _close(float(expected), float(got), tolerance):
+    if expected == got if exact else _close(expected, got, tolerance):
         return None
     return Fault("value", f"{place} is {_number(got)}; {_number(expected)} is expected.", expected, got)
 
 
-def _close(expected: float, got: float, tolerance: Tolerance) -> bool:
+def _close(expected: Any, got: Any, tolerance: Tolerance) -> bool:
+    try:
+        expected, got = float(expected), float(got)
+    except OverflowError:  # a whole number that no float reaches
+        return False
     if math.isnan(expected) or math.isnan(got) or math.isinf(expected) or math.isinf(got):
         return expected == got or (math.isnan(expected) and math.isnan(got))
     return abs(got - expected) <= tolerance.absolute + tolerance.relative * abs(expected)
 
 
 def _compare_tensors(expected: Tensor, got: Any, tolerance: Tolerance, place: str) -> Fault | None:
-    if not isinstance(got, Tensor):
+    if not isinstance(got, Tensor) or got.is_nested or got.is_quantized:
         return _wrong_type(expected, got, place)
     for rung, word in _TENSOR_RUNGS:
         e, g = getattr(expected, word), getattr(got, word)
@@ -228,11 +239,9 @@ def _wrong_type(expected: Any, got: Any, place: str) -> Fault:
 
 def _type(value: Any) -> str:
     if isinstance(value, Tensor):
-        return "tensor"
+        return "nested tensor" if value.is_nested else "quantized tensor" if value.is_quantized else "tensor"
     module = type(value).__module__
-    name = {"int": "whole number (int)", "float": "number (float)", "str": "text (str)"}.get(
-        type(value).__name__, type(value).__name__
-    )
+    name = _TYPES.get(type(value).__name__, type(value).__name__)
     return name if module == "builtins" else f"{module.split('.')[0]} {name}"
 
 
@@ -249,7 +258,9 @@ def _plain(value: Any) -> str:
 
 
 def _number(value: Any) -> str:
-    return str(value) if isinstance(value, numbers.Integral) else f"{value:.6g}"
+    if isinstance(value, numbers.Integral):
+        return whole_number(value)
+    return f"{float(value) if isinstance(value, numbers.Real) else value:.6g}"
 
 
 def same_outcome(expected: Outcome, got: Outcome, tolerance: Tolerance) -> bool:

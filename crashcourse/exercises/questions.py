@@ -67,6 +67,12 @@ class AnswerExercise(Question):
         return {**self.value, **wrong} if isinstance(self.value, dict) else wrong
 
     def check(self, candidate: Any, seed: int = 0) -> Report:
+        try:
+            return self._check(candidate, seed)
+        except RecursionError:
+            return self._report(ERROR, seed, Paragraph("The answer holds itself. Give numbers, or a tuple of them."))
+
+    def _check(self, candidate: Any, seed: int) -> Report:
         if not isinstance(self.value, dict):
             return self._judge({"": self._state(self.value, candidate)}, {"": candidate}, seed)
         candidate = {} if _nothing(candidate) else candidate
@@ -161,9 +167,10 @@ class ChoiceExercise(Question):
         if _nothing(candidate):
             how = Paragraph(f'Answer with the letter: choice("{self.name}", "{next(iter(self.options))}").')
             return self._report(NOT_ATTEMPTED, seed, self.listing(), how)
-        letter = str(candidate).strip(" ().").lower()
+        letter = candidate.strip(" ().").lower() if isinstance(candidate, str) else ""
         if letter not in self.options:
-            message = f"There is no option {candidate!r}. The options are {', '.join(self.options)}."
+            shown = repr(candidate) if isinstance(candidate, str | int) else f"of type {type(candidate).__name__}"
+            message = f"There is no option {shown}. The options are {', '.join(self.options)}."
             return self._report(ERROR, seed, self.listing(), Paragraph(message))
         chosen = Paragraph(f"({letter}) {self.options[letter]}", "You chose")
         if letter == self.reference:
@@ -222,7 +229,10 @@ def _form(right: Any, given: Any) -> str:
 def _plain(value: Any, like: Any = None) -> Any:
     """A value without tensors and numpy numbers; a float that is whole becomes an int where an int is expected."""
     if isinstance(value, Tensor) or (type(value).__module__ == "numpy" and hasattr(value, "tolist")):
-        value = value.tolist()
+        try:
+            value = value.tolist()
+        except (RuntimeError, NotImplementedError):  # on the meta device, sparse, quantized, nested: it has no list
+            return value
     if isinstance(value, torch.Size | tuple | list):
         parts = like if isinstance(like, tuple | list) and len(like) == len(value) else [None] * len(value)
         return tuple(_plain(item, part) for item, part in zip(value, parts, strict=True))

@@ -24,14 +24,30 @@ def describe(value: Any) -> str:
             return _shorten("\n".join(f"[{i}] {describe(item)}" for i, item in enumerate(value)) or "()")
         return _shorten(f"({', '.join(map(describe, value))}{',' if len(value) == 1 else ''})")
     if isinstance(value, numbers.Integral):
-        return str(value)
+        return whole_number(value)
     if isinstance(value, numbers.Real):
         return f"{float(value):.1f}" if float(value).is_integer() and abs(value) < 1e15 else f"{float(value):.6g}"
-    return _shorten(value if isinstance(value, str) and "\n" in value else repr(value))
+    return _shorten(value if isinstance(value, str) and "\n" in value else _repr(value))
+
+
+def whole_number(value: Any) -> str:
+    """A whole number, or how long it is where nobody would read it."""
+    longest = 40
+    digits = str(value) if abs(value) < 10**longest else ""
+    return digits or f"a whole number of more than {longest} digits"
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # the learner's own class
+        return f"an object of type {type(value).__name__}"
 
 
 def summary(tensor: Tensor) -> str:
     """A tensor's shape and dtype: `(1, 3, 4, 4) float32`."""
+    if tensor.is_nested:
+        return "tensors of different shapes in one (nested)"
     device = "" if tensor.device.type == "cpu" else f" on {tensor.device}"
     return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}{device}"
 
@@ -39,7 +55,7 @@ def summary(tensor: Tensor) -> str:
 def _numbers(tensor: Tensor) -> str:
     import numpy
 
-    if tensor.device.type == "meta":
+    if tensor.device.type == "meta" or tensor.is_nested or tensor.is_quantized:
         return "(no values)"
     tensor = tensor.detach().to_dense().cpu() if tensor.layout != torch.strided else tensor.detach().cpu()
     array = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()

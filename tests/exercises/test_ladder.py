@@ -2,6 +2,8 @@
 
 import linecache
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -291,6 +293,36 @@ def test_large_whole_numbers_are_written_out() -> None:
     """Else 138357544 and 138357545 would both read 1.38358e+08."""
     exercise = make(reference=lambda n: n, cases=lambda seed: [Case([138357544])], gradient=False)
     assert "is 138357545; 138357544 is expected" in exercise.check(lambda n: n + 1).text
+
+
+class Strange:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("expected", [7, 7.5, "seven", (1, 2), {"a": 1.5}, torch.ones(2)], ids=str)
+@pytest.mark.parametrize(
+    "got",
+    [
+        (-2) ** 0.5,
+        10**400,
+        -(10**5000),
+        Fraction(1, 3),
+        Decimal("NaN"),
+        Strange(),
+        b"7",
+        np.array([None, {}], dtype=object),
+        torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged),
+        torch.empty(2, device="meta"),
+    ],
+    ids=lambda got: type(got).__name__,
+)
+def test_whatever_comes_back_is_wrong_and_not_an_error_of_ours(expected: Any, got: Any) -> None:
+    """Else the root of a negative number, a complex one in Python, would show a traceback through our files."""
+    exercise = make(reference=lambda x: expected, cases=lambda seed: [Case([torch.rand(2)])], gradient=False)
+    report = exercise.check(lambda x: got)
+    assert report.verdict == "wrong"
+    assert len(report.text) < 2000
 
 
 def plus(x: Tensor, *, times: int = 2) -> Tensor:

@@ -122,6 +122,12 @@ def nan(value: Tensor) -> Tensor:
     return torch.full(value.shape, float("nan")).to(value.dtype)
 
 
+LOOP: list[Any] = []
+LOOP.append(LOOP)
+SENSELESS = [
+    *(0, -1, float("nan"), 123456.5, 7j, 10**400, "identity", (1, 2, 3), {}, {"a": 1}, [[]], LOOP),
+    *(torch.ones(2), torch.empty(2, device="meta"), torch.eye(2).to_sparse()),
+]
 FILLINGS = [zeros, ones, noise, nan]
 
 
@@ -183,14 +189,14 @@ def test_the_identity_fails(exercise: Exercise) -> None:
 
 
 @every(QUESTIONS)
-@pytest.mark.parametrize(
-    "value", [0, -1, float("nan"), 123456.5, "identity", (1, 2, 3), {}, {"a": 1}, [[]], torch.ones(2)]
-)
+@pytest.mark.parametrize("value", SENSELESS, ids=lambda value: type(value).__name__)
 def test_senseless_answers_to_questions_fail(exercise: Exercise, value: Any) -> None:
     """Else anything that is typed would pass, or the check itself would break."""
-    report = exercise.check(value)
-    assert not report.passed
-    assert report.text
+    tables = [dict.fromkeys(exercise.value, value)] if isinstance(getattr(exercise, "value", None), dict) else []
+    for given in (value, *tables):
+        report = exercise.check(given)
+        assert not report.passed
+        assert report.text
 
 
 @every(EXERCISES)
