@@ -16,7 +16,8 @@ MOST_ROWS = 60
 ROW_HEIGHT = 0.36  # inches
 GROUPINGS = ("layer", "stage", "child")
 COLUMNS = (37.5, 47, 67, 84)  # of 100: middle of the boxes, start of the shapes, parameters and MACs
-NAME_WIDTH = 24  # characters
+WIDEST_BOX = 16  # of 100
+ROOM = (COLUMNS[0] - WIDEST_BOX / 2 - 0.6) / 100 * 0.97 * FULL_WIDTH  # inches for a name, left of the widest box
 
 
 class Row(NamedTuple):
@@ -162,11 +163,11 @@ def _sum(group: list[Row]) -> Row:
 
 def _draw_row(axes: Any, index: int, row: Row, rows: list[Row]) -> None:
     words = row.name if row.kind.lower() == row.name.lower() else f"{row.name}  {row.kind}"
-    if len(words) <= NAME_WIDTH:
+    if _width(words, 11) <= ROOM:
         axes.text(0, index, words, size=11, va="center")
     else:
-        axes.text(0, index - 0.2, _shortened(row.name, NAME_WIDTH), size=10, va="center")
-        axes.text(0, index + 0.22, _shortened(row.kind, NAME_WIDTH + 3), size=9, va="center", color=GREY)
+        axes.text(0, index - 0.2, _shortened(row.name, 10), size=10, va="center")
+        axes.text(0, index + 0.22, _shortened(row.kind, 9), size=9, va="center", color=GREY)
     width, height = _box_size(row.output_shape, rows)
     left, output, parameters, macs = COLUMNS
     axes.add_patch(_rectangle(left - width / 2, index - height / 2, width, height, _colour(row.kind)))
@@ -186,7 +187,7 @@ def _box_size(shape: tuple[int, ...], rows: list[Row]) -> tuple[float, float]:
     channels = max(row.output_shape[0] for row in rows)
     tallest = max((row.output_shape[1] for row in rows if len(row.output_shape) > 1), default=1)
     high = shape[1] if len(shape) > 1 else 1
-    return 16 * (shape[0] / channels) ** 0.5, max(0.9 * (high / tallest) ** 0.5, 0.08)
+    return WIDEST_BOX * (shape[0] / channels) ** 0.5, max(0.9 * (high / tallest) ** 0.5, 0.08)
 
 
 def _rectangle(x: float, y: float, width: float, height: float, colour: str) -> Any:
@@ -215,8 +216,19 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape))
 
 
-def _shortened(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+def _shortened(text: str, size: float) -> str:
+    """As much of a text as fits beside the boxes."""
+    end = len(text)
+    while end > 1 and _width(text[:end] + "…" * (end < len(text)), size) > ROOM:
+        end -= 1
+    return text[:end] + "…" * (end < len(text))
+
+
+def _width(text: str, size: float) -> float:
+    """Of a text in the course's font, in inches."""
+    from matplotlib.textpath import TextPath
+
+    return TextPath((0, 0), text, size=size).get_extents().width / 72 if text else 0.0
 
 
 def _title(network: Any) -> str:

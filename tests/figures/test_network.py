@@ -88,6 +88,24 @@ def test_every_text_of_a_large_network_stays_inside_the_figure_and_off_its_neigh
 
 
 @pytest.mark.parametrize(
+    ("name", "shape", "by"),
+    [("small_vgg", (1, 28, 28), "layer"), ("vgg16_bn", (3, 224, 224), "layer"), ("googlenet", (3, 224, 224), "stage")],
+)
+def test_a_name_does_not_run_into_its_box(name, shape, by):
+    """The names of batch normalisation, ten wide letters longer than those of convolutions, cover the drawing."""
+    import crashcourse.classification as room
+
+    with torch.device("meta"):
+        build = room.small_vgg if name == "small_vgg" else room.MODELS[name]
+        fig = draw_network_diagram(build(), shape, by=by).figure
+    fig.draw_without_rendering()
+    axes = fig.axes[0]
+    boxes = [patch.get_window_extent() for patch in axes.patches[::3]]  # then come two bars
+    found = [t.get_text() for t in axes.texts if any(t.get_window_extent().overlaps(box) for box in boxes)]
+    assert found == []
+
+
+@pytest.mark.parametrize(
     ("count", "text"),
     [(0, "0"), (896, "896"), (999, "999"), (1792, "1.79 k"), (999_600, "1.00 M"), (36_928, "36.9 k"),
      (138_357_544, "138 M"), (15_470_264_320, "15.5 G")],
