@@ -48,6 +48,27 @@ def test_the_readme_shows_both_commands():
     assert re.search(r"^python3 start\.py test$", readme, re.M)
 
 
+def test_the_readmes_table_is_the_course():
+    """A lesson is missing from the table on the first page, or its minutes are not those of its header."""
+    from crashcourse.lessons.project import Project
+    from crashcourse.lessons.source import all_lessons
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[(\d\d)\]\(notebooks/(\w+)\.ipynb\) \|.*\| (\d+) \|$", readme, re.M)
+    lessons = all_lessons(Project(root=ROOT))
+    assert rows == [(f"{one.number:02d}", one.name, str(one.minutes_to_teach)) for one in lessons]
+
+
+def test_the_readme_names_every_verb_and_no_other():
+    """A command of the first page is not there, or one that is there is not on it."""
+    from crashcourse.cli import _parser
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:`|^|-m |bin/)crashcourse (\w+)", readme, re.M))
+    (verbs,) = (action.choices for action in _parser()._actions if action.dest == "verb" or action.metavar == "VERB")
+    assert named == set(verbs)
+
+
 def test_start_explains_itself_and_refuses_a_wrong_verb():
     shown = subprocess.run([sys.executable, "start.py", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert shown.returncode == 0

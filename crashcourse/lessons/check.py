@@ -45,10 +45,16 @@ def problems(notebook: Any, *, size: int | None = None) -> list[str]:
     return found
 
 
-def over_budget(execution: Any, header: dict[str, Any]) -> list[str]:
-    """What a run used beyond the lesson's budget."""
+def over_budget(execution: Any, header: dict[str, Any], *, timed: bool = True) -> list[str]:
+    """What a run used beyond the lesson's budget.
+
+    Args:
+        execution: the run.
+        header: the lesson's.
+        timed: whether its seconds count; not where other programs share the machine.
+    """
     found = []
-    if execution.seconds > header["budget_seconds"]:
+    if timed and execution.seconds > header["budget_seconds"]:
         busy = f" ({execution.cpu_seconds:.0f} s of processor time: if that is much less, the machine was busy)"
         found.append(f"the run took {execution.seconds:.0f} s of its {header['budget_seconds']:g} s{busy}")
     if execution.peak_mb > header["budget_mb"]:

@@ -52,10 +52,14 @@ def run_solved(lesson: Lesson, *, catalogue: Mapping[str, Any] | None = None) ->
     """Run a lesson with every exercise answered by its reference's own source, pasted into the cell.
 
     Raises:
-        CourseError: the lesson did not run through, or an exercise was not said to be passed.
+        CourseError: the lesson did not run through, took more memory than its budget has or asked for the network, or
+            an exercise was not said to be passed.
     """
     notebook = expand(lesson, catalogue=catalogue, solved=True)
     execution = execute(notebook, timeout=2 * lesson.budget_seconds)
+    excess = over_budget(execution, lesson.header, timed=False)
+    if excess:
+        raise CourseError(f"{lesson.name}, solved: {'; '.join(excess)}.")
     for cell in execution.notebook.cells:
         name = cell.metadata.get("crashcourse", {}).get("exercise")
         if name and not _says_passed(cell):

@@ -40,6 +40,20 @@ def test_a_solved_lesson_runs_with_the_references_source(course):
     assert "8 cases" in execution.notebook.cells[-1].outputs[0].text
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("kept = bytearray(400_000_000); kept[::4096] = b'x' * len(kept[::4096])", "MB of its 300 MB"),
+        ("import socket\ntry:\n    socket.getaddrinfo('example.org', 80)\nexcept OSError:\n    pass", "example.org"),
+    ],
+)
+def test_a_solved_lesson_keeps_to_its_memory_and_offline(course, code, said):
+    course.add_exercise("vgg.double", "1", "print('✓ Passed')")
+    lesson = course.write(f"# %%\n{code}\n{LESSON}", mb=300)
+    with pytest.raises(CourseError, match=f"11_vgg, solved: .*{said}"):
+        run_solved(lesson, catalogue=course.catalogue)
+
+
 @pytest.mark.parametrize("solved", ["print('wrong')", "1", "print('not passed')"])
 def test_a_solved_lesson_whose_exercise_is_not_passed_fails(course, solved):
     course.add_exercise("vgg.double", "1", solved)

@@ -60,7 +60,7 @@ def test_a_notebook_has_slides_and_at_least_four_figures(name):
     outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
     figures = [output for output in outputs if "image/png" in output.get("data", {})]
     assert len(slides) >= 3
-    assert len(figures) >= 4 or name == "00_start_here"
+    assert len(figures) >= 4
 
 
 def previewed(cell: Any) -> str:
