@@ -356,6 +356,10 @@ with torch.no_grad():
     difference = (ours(crops) - theirs(crops)).abs().max()  # crops (4, 3, 96, 96)
 print("largest difference below 1e-5:", bool(difference < 1e-5))
 # %% [markdown]
+# Parameters have torchvision's names, so its ImageNet weights fit:
+# `load_pretrained("resnet50")`, from `crashcourse.classification`, fetches them once
+# where there is a network, and else says how to get them. No lesson needs them.
+#
 # And the networks for small images: a 3×3 stem of 16 channels, three stages of n
 # blocks with 16, 32 and 64 channels, one dense layer: 6n + 2 layers. With shortcut A,
 # plain and residual networks have the same parameters to the last one.

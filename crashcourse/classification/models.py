@@ -37,6 +37,7 @@ from crashcourse.classification.shufflenet import shufflenet_v1, shufflenet_v2
 from crashcourse.classification.squeezenet import squeezenet1_0, squeezenet1_1
 from crashcourse.classification.vgg import vgg11, vgg13, vgg16, vgg16_c, vgg19
 from crashcourse.classification.zfnet import zfnet
+from crashcourse.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,13 @@ class Model:
         return self.build(*arguments, **options)
 
 
+class Table(dict[str, Model]):
+    """Name -> network; a name that is not there is refused with a sentence."""
+
+    def __missing__(self, name: object) -> Model:
+        raise unknown("network", str(name), self)
+
+
 ALEXNET = ("Krizhevsky et al., NIPS", 2012)
 ONE_COLUMN = ("Krizhevsky, 1404.5997", 2014)
 ZFNET = ("Zeiler & Fergus, 1311.2901", 2013)
@@ -81,7 +89,8 @@ SHUFFLENET_V2 = ("Ma et al., 1807.11164", 2018)
 SQUEEZENET = ("Iandola et al., 1602.07360", 2016)
 EFFICIENTNET = ("Tan & Le, 1905.11946", 2019)
 
-MODELS: dict[str, Model] = {
+MODELS: dict[str, Model] = Table()
+MODELS |= {
     "alexnet": Model(alexnet, *ONE_COLUMN, 61_100_840, 714_188_480),
     "alexnet_paper": Model(partial(alexnet, paper=True), *ALEXNET, 60_965_224, 724_406_816, 227),
     "zfnet": Model(zfnet, *ZFNET, 62_357_608, 1_168_032_896),

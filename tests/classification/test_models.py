@@ -104,6 +104,14 @@ def test_every_public_name_of_the_room_is_there():
     assert {builder_of(entry).__name__ for entry in MODELS.values()} <= set(module.__all__)
 
 
+def test_an_unknown_name_is_a_sentence():
+    """A typing error ends in a bare KeyError, or is taken for a network by `in` and `get`."""
+    with pytest.raises(CourseError, match=r"no network named 'resnet51'\. Did you mean 'resnet5[06]'"):
+        MODELS["resnet51"]
+    assert "resnet51" not in MODELS
+    assert MODELS.get("resnet51") is None
+
+
 def test_building_by_name_takes_the_builders_options():
     """The table hides the options of a builder."""
     assert on_meta(partial(MODELS["mobilenet_v1"], 10, width=0.25)).classifier.weight.shape == torch.Size([10, 256])
