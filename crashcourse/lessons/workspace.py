@@ -101,8 +101,9 @@ def check_workspace(workspace: Path, project: Project) -> None:
 
 
 def _sync_one(path: Path, workspace: Path, state: dict[str, Delivered]) -> Synced:
-    text = path.read_text(encoding="utf-8")
-    notebook = parse(text, path.name)
+    content = path.read_bytes()
+    notebook = parse(content, path.name)
+    text = content.decode()
     new, old, target = Delivered.of(text, notebook), state.get(path.stem), workspace / path.name
     if not target.exists():
         return _deliver(target, text, new, state, "new")

@@ -246,6 +246,17 @@ def test_with_an_unreadable_state_nothing_is_touched(home, content):
     assert (home.folder / STATE).read_text() == content
 
 
+def test_a_notebook_of_the_course_that_was_cut_short_is_a_sentence_and_touches_nothing(home):
+    """A clone on a full disk, cut in the middle of a ≈, ends in a UnicodeDecodeError."""
+    home.sync()
+    mine = home.solve()
+    theirs = home.project.notebooks / "11_vgg.ipynb"
+    theirs.write_bytes('{"cells": "≈'.encode()[:-1])
+    with pytest.raises(CourseError, match=r"11_vgg\.ipynb is not readable as a notebook"):
+        home.sync()
+    assert home.file.read_bytes() == mine
+
+
 def test_with_the_state_gone_a_changed_notebook_is_left_and_updated_from_then_on(home):
     home.sync()
     mine = home.solve()
