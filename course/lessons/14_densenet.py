@@ -301,6 +301,7 @@ with torch.no_grad():
     expected, got = theirs(crops), ours(crops)  # (4, 1000)
 difference = (got - expected).abs().max() / expected.abs().max()
 print("relative difference below 1e-5:", bool(difference < 1e-5))
+del theirs, ours
 # %% [markdown]
 # ## The run
 # A DenseNet-BC for garments: 40 layers, k = 8, three blocks of six. 10,000 images, two
