@@ -1,18 +1,21 @@
-"""What changed from YOLO v2 to v5: anchors from the data, two ways to decode them, a loss on overlap, a new matching.
+"""What changed from YOLO v2 to v5: the table of versions, anchors from the data, two ways to decode them, CIoU.
 
 Papers: v2: Redmon and Farhadi, 2016, arXiv:1612.08242, section 2 (anchors by k-means with 1 − IoU as the distance;
 equations of figure 3); v3: the same, 2018, arXiv:1804.02767, section 2.1; CIoU: Zheng et al., 2019, arXiv:1911.08287,
-equations 7 to 10. YOLOv5 has no paper: its decoding and matching are those of its repository at tag v5.0.
+equations 7 to 10. YOLOv5 has no paper: its decoding and results are those of its repository at tag v5.0. Which boxes
+learn which objects is in `yolo_assignment.py`.
 **Differs from the papers:** k-means starts from quantiles of the area, so that it needs no chance.
 """
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from crashcourse.detection.boxes import check_pair
+from crashcourse.detection.yolo_assignment import shape_iou
 from crashcourse.errors import CourseError
 
 
@@ -91,14 +94,29 @@ VERSIONS = (
 )
 """Results as their authors print them: on other data and at other sizes, so not to be compared down the list."""
 
-V5_RESULTS = {"s": (36.7, 55.4), "m": (44.5, 63.3), "l": (48.2, 66.9), "x": (50.4, 68.8)}
-"""YOLOv5 at tag v5.0: AP and AP at IoU 0.5 on COCO, 640×640; from 7.3 (s) to 87.7 (x) million parameters."""
+
+class V5Size(NamedTuple):
+    """One size of YOLOv5 as its README at tag v5.0 prints it, for images of 640×640.
+
+    Attributes:
+        ap, ap50: on COCO, per cent.
+        parameters: millions.
+        flops: billions, two for each multiply-add.
+    """
+
+    ap: float
+    ap50: float
+    parameters: float
+    flops: float
 
 
-def shape_iou(sizes_a: Tensor, sizes_b: Tensor) -> Tensor:
-    """IoU of boxes that share their centre: sizes `(N, 2)` and `(M, 2)`, width and height -> `(N, M)`."""
-    intersection = torch.minimum(sizes_a[:, None], sizes_b[None]).prod(-1)
-    return intersection / (sizes_a.prod(-1)[:, None] + sizes_b.prod(-1)[None] - intersection)
+V5_SIZES = {
+    "s": V5Size(36.7, 55.4, 7.3, 17.0),
+    "m": V5Size(44.5, 63.3, 21.4, 51.3),
+    "l": V5Size(48.2, 66.9, 47.0, 115.4),
+    "x": V5Size(50.4, 68.8, 87.7, 218.8),
+}
+"""The README first kept the 63.1 of v4.0 as m's AP50, and was corrected to 63.3."""
 
 
 def anchors_by_k_means(sizes: Tensor, count: int, *, steps: int = 100) -> Tensor:
@@ -187,41 +205,3 @@ def complete_box_iou(boxes_a: Tensor, boxes_b: Tensor) -> Tensor:
     with torch.no_grad():
         weight = shape / (1 - iou + shape).clamp(min=tiny)
     return iou - distance - weight * shape
-
-
-def match_v5(sizes: Tensor, anchors: Tensor, *, most: float = 4.0) -> Tensor:
-    """Which anchors learn which boxes in version 5: those whose sides differ by less than a factor.
-
-    Args:
-        sizes: `(N, 2)` width and height.
-        anchors: `(K, 2)`.
-        most: the factor.
-
-    Returns:
-        `(N, K)` bool. A box may match several anchors, or none: then nothing learns it.
-    """
-    ratio = sizes[:, None] / anchors[None]  # (N, K, 2)
-    return torch.maximum(ratio, 1 / ratio).amax(-1) < most
-
-
-def cells_v5(centres: Tensor, cells: int) -> list[tuple[int, int, int]]:
-    """The cells that learn an object in version 5: its own, and the nearer neighbour to either side.
-
-    Args:
-        centres: `(N, 2)` x and y, in cells.
-        cells: of the grid's side.
-
-    Returns:
-        (object, row, column) for each: up to three for an object, fewer at the border.
-    """
-    found = []
-    for number, (x, y) in enumerate(centres.tolist()):
-        column, row = min(int(x), cells - 1), min(int(y), cells - 1)
-        found.append((number, row, column))
-        beside = column - 1 if x - column < 0.5 else column + 1
-        above = row - 1 if y - row < 0.5 else row + 1
-        if 0 <= beside < cells:
-            found.append((number, row, beside))
-        if 0 <= above < cells:
-            found.append((number, above, column))
-    return found
