@@ -147,7 +147,8 @@ with torch.no_grad():
             layer.bias.zero_()
     print("equal to 1e-3:", torch.allclose(block(x), out, atol=1e-3))
 # %% [markdown]
-# **Predict the cost** of a real one: the block that opens B0's fourth stage.
+# **Predict the cost** of a real one: the block that opens B0's third stage. (The
+# paper's table counts the stem as the first, and this as the fourth.)
 # %% exercise="efficientnet.costs"
 # %% [markdown]
 # ## Stochastic depth
@@ -335,10 +336,11 @@ from dataclasses import replace
 from crashcourse.inspection import summarize
 
 kinds = [f"{repeats} MBConv {k}×{k}" for _, k, _, repeats, _ in package.STAGES]
+names = ["stem:", *(f"stage {place}:" for place in range(1, 8)), "end:"]
 rows = summarize(b0.features, (3, 224, 224), by="child")
 rows = [
-    replace(row, kind=kind)
-    for row, kind in zip(rows, ["3×3", *kinds, "1×1"], strict=True)
+    replace(row, name=name, kind=kind)
+    for row, name, kind in zip(rows, names, ["3×3", *kinds, "1×1"], strict=True)
 ]
 network_diagram(rows, title="EfficientNet-B0")
 # %% [markdown]
@@ -647,7 +649,7 @@ for name, (day, value) in to_alexnet.items():
     axes.annotate(name, (day, value), at, **style)
 moore = [compute * 2 ** (-month / 24) for month in months]
 axes.plot(days, moore, "--", color=COLOURS["orange"], label="Moore's law")
-axes.set(yscale="log", ylabel="teraflop/s-days", xlabel="year")
+axes.set(yscale="log", ylabel="teraflop/s-days", xlabel="year", ylim=(0.04, 5))
 axes.set_xlim(date(2012, 1, 1), date(2020, 1, 1))
 axes.legend()
 alt = "Training compute to AlexNet's accuracy falls 45 times in seven years."

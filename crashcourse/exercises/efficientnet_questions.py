@@ -11,7 +11,7 @@ from crashcourse.inspection import count_parameters, summarize
 
 @cache
 def _table() -> dict[str, tuple[int, ...] | int]:
-    """Shapes, parameters and multiply-adds of the first block of B0's fourth stage, read from the live module."""
+    """Shapes, parameters and multiply-adds of the first block of B0's third stage, read from the live module."""
     with torch.device("meta"):
         block = MBConv(24, 40, kernel=5, stride=2)
         expand, depthwise, gates, project = summarize(block.block, (24, 56, 56), by="child")
