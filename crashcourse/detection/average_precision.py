@@ -9,20 +9,21 @@ Where the two differ besides the points: COCO lets a detection fall back to a se
 takes at most 100 detections of an image and class; VOC calls the second detection of an object wrong.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crashcourse.detection.boxes import box_area, box_iou, check_objects, check_pair, intersection_and_union
+from crashcourse.detection.boxes import check_objects, check_pair
+from crashcourse.detection.scored_image import Floats, Matched, ScoredImage, match_coco, match_voc
 from crashcourse.errors import CourseError, unknown
 
-Floats = NDArray[np.float64]
 COCO_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())
-COCO_RECALLS = np.linspace(0, 1, 101)
+COCO_RECALLS = np.linspace(0, 1, 101)  # rounded as in COCO's code, so that some lie just above n / 100
+VOC_RECALLS = np.arange(11) / 10
 COCO_SIDES = (32.0, 96.0)
 """Sides in pixels of the squares up to which an object is small, and medium."""
 
@@ -62,19 +63,30 @@ def average_precision(precision: Floats, recall: Floats, *, method: str = "all")
         In [0, 1].
 
     Raises:
-        CourseError: an unknown method.
+        CourseError: an unknown method, two lengths, NaN or a number outside [0, 1], or a recall that falls.
     """
     if method not in ("11", "all", "101"):
         raise unknown("method", method, ("11", "all", "101"))
     precision, recall = np.asarray(precision, float), np.asarray(recall, float)
+    _check_curve(precision, recall)
     if not len(recall):
         return 0.0
     best = np.maximum.accumulate(precision[::-1])[::-1]  # the monotone envelope
     if method == "all":
         return float((np.diff(recall, prepend=0.0) * best).sum())
-    points = COCO_RECALLS if method == "101" else np.linspace(0, 1, 11)
+    points = COCO_RECALLS if method == "101" else VOC_RECALLS
     place = np.searchsorted(recall, points, side="left")
     return float(np.append(best, 0.0)[place].mean())  # 0 beyond the last recall
+
+
+def _check_curve(precision: Floats, recall: Floats) -> None:
+    if precision.ndim != 1 or precision.shape != recall.shape:
+        raise CourseError(f"Each recall has one precision; got shapes {precision.shape} and {recall.shape}.")
+    for name, values in (("precision", precision), ("recall", recall)):
+        if not ((values >= 0) & (values <= 1)).all():
+            raise CourseError(f"{name} lies between 0 and 1; got {values.min():g} to {values.max():g}.")
+    if (np.diff(recall) < 0).any():
+        raise CourseError("recall never falls along a ranked list. Sort the detections by falling score first.")
 
 
 @dataclass(frozen=True)
@@ -105,11 +117,13 @@ class DetectionScores:
     Args:
         num_classes: labels are 0 to num_classes - 1.
         iou_thresholds: from which IoU on an object counts as found.
-        max_detections: for each image and class, the best are taken.
+        max_detections: by COCO's rules, for each image and class the best are taken.
         sides: of the squares up to which an object is small, and medium, in pixels; both ends of a band belong to it.
+        by: "boxes", or "masks": what IoU and areas are taken of.
 
     Raises:
-        CourseError: no class, no threshold, a threshold outside (0, 1], or sides that do not rise from above 0.
+        CourseError: no class, no threshold, a threshold outside (0, 1], no detection at all, sides that do not rise
+            from above 0, or an unknown `by`.
     """
 
     def __init__(
@@ -119,50 +133,56 @@ class DetectionScores:
         iou_thresholds: Sequence[float] = COCO_THRESHOLDS,
         max_detections: int = 100,
         sides: tuple[float, float] = COCO_SIDES,
+        by: str = "boxes",
     ) -> None:
         if not isinstance(num_classes, int) or num_classes < 1:
             raise CourseError(f"num_classes must be an integer of at least 1; got {num_classes!r}.")
         if not iou_thresholds or not all(0 < threshold <= 1 for threshold in iou_thresholds):
             raise CourseError(f"IoU thresholds lie above 0 and up to 1; got {list(iou_thresholds)}.")
+        if not isinstance(max_detections, int) or max_detections < 1:
+            raise CourseError(f"max_detections must be an integer of at least 1; got {max_detections!r}.")
         if not 0 < sides[0] < sides[1]:
             raise CourseError(f"sides are those of the largest small and the largest medium square; got {sides}.")
+        if by not in ("boxes", "masks"):
+            raise unknown("overlap", by, ("boxes", "masks"))
         self.num_classes, self.thresholds, self.most = num_classes, tuple(iou_thresholds), max_detections
-        small, medium = (side**2 for side in sides)
-        self.areas = [(0.0, 1e10), (0.0, small), (small, medium), (medium, 1e10)]  # all first; in square pixels
-        self._images: list[_Image] = []
+        self.by, (small, medium) = by, (side**2 for side in sides)
+        self.bands = [(0.0, 1e10), (0.0, small), (small, medium), (medium, 1e10)]  # all first; in square pixels
+        self._images = 0
+        self._of_class: dict[int, list[ScoredImage]] = defaultdict(list)
 
     def __len__(self) -> int:
         """Images so far."""
-        return len(self._images)
+        return self._images
 
     def add(self, predicted: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
         """Add one image.
 
         Args:
-            predicted: "boxes" `(D, 4)` xyxy float, "scores" `(D,)` float, "labels" `(D,)` int64.
-            target: "boxes" `(G, 4)`, "labels" `(G,)`; optionally "ignore" `(G,)` bool (VOC's difficult, COCO's crowd:
-                neither finding nor missing it counts), and "crowd" `(G,)` bool: also ignored, and any number of
-                detections inside may match it.
+            predicted: "boxes" `(D, 4)` xyxy float (or "masks" `(D, H, W)` bool), "scores" `(D,)` float, "labels" `(D,)`
+                int64.
+            target: "boxes" `(G, 4)` (or "masks" `(G, H, W)`), "labels" `(G,)`; optionally "ignore" `(G,)` bool (VOC's
+                difficult: neither finding nor missing it counts), "crowd" `(G,)` bool (also ignored, and any number of
+                detections inside may match it), and "area" `(G,)`, which says how large an object is in place of its
+                box or mask, as COCO's files do.
 
         Raises:
             CourseError: what does not fit together, labels outside the classes, NaN, or an object without area.
         """
-        _check_image(predicted, target, self.num_classes)
-        self._images.append(_Image.of(predicted, target))
+        _check_image(predicted, target, self.num_classes, self.by)
+        image = ScoredImage.of(predicted, target, self.by)
+        for label in {*image.labels.tolist(), *image.object_labels.tolist()}:
+            self._of_class[label].append(image)
+        self._images += 1
 
     def coco(self) -> Scores:
         """The scores by COCO's rules: 101 points, sizes, crowds."""
-        ap = np.full((self.num_classes, len(self.thresholds), len(self.areas)), np.nan)
-        recall = np.full(ap.shape[:2], np.nan)
-        for label in range(self.num_classes):
-            for number, size in enumerate(self._ranked(label, self.areas)):
-                for place, (correct, objects) in enumerate(size):
-                    if objects:
-                        precision, found = precision_recall(correct, objects)
-                        ap[label, place, number] = average_precision(precision, found, method="101")
-                        if number == 0:
-                            recall[label, place] = found[-1] if len(found) else 0.0
-        return self._scores(ap[:, :, 0], recall, *(_mean(ap[:, :, number]) for number in (1, 2, 3)))
+        ap, recall = self._by_class(
+            lambda image, label: match_coco(image, label, self.thresholds, self.bands, self.most),
+            "101",
+            len(self.bands),
+        )
+        return self._scores(ap[..., 0], recall, *(_mean(ap[..., band]) for band in (1, 2, 3)))
 
     def voc(self, *, method: str = "all") -> Scores:
         """The scores by VOC's rules: `method` "all" (2010) or "11" (2007).
@@ -170,152 +190,38 @@ class DetectionScores:
         Raises:
             CourseError: an unknown method.
         """
-        ap = np.full((self.num_classes, len(self.thresholds)), np.nan)
-        recall = np.full_like(ap, np.nan)
-        for label in range(self.num_classes):
-            for place, threshold in enumerate(self.thresholds):
-                correct, objects = self._voc_ranked(label, threshold)
-                if objects:
-                    precision, found = precision_recall(correct, objects)
-                    ap[label, place] = average_precision(precision, found, method=method)
-                    recall[label, place] = found[-1] if len(found) else 0.0
-        return self._scores(ap, recall, np.nan, np.nan, np.nan)
+        if method not in ("11", "all"):
+            raise unknown("method", method, ("11", "all"))
+        ap, recall = self._by_class(lambda image, label: match_voc(image, label, self.thresholds), method, 1)
+        return self._scores(ap[..., 0], recall, np.nan, np.nan, np.nan)
+
+    def _by_class(self, match: Callable[[ScoredImage, int], Matched], method: str, bands: int) -> tuple[Floats, Floats]:
+        """Average precision `(classes, T, bands)` and largest recall `(classes, T)`; NaN where there is no object."""
+        ap = np.full((self.num_classes, len(self.thresholds), bands), np.nan)
+        recall = np.full(ap.shape[:2], np.nan)
+        for label, images in self._of_class.items():
+            right, counted, objects = _ranked([match(image, label) for image in images])
+            for band in np.flatnonzero(objects):
+                for place in range(len(self.thresholds)):
+                    correct = right[band, place][counted[band, place]]
+                    precision, found = precision_recall(correct, int(objects[band]))
+                    ap[label, place, band] = average_precision(precision, found, method=method)
+                    if band == 0:
+                        recall[label, place] = found[-1] if len(found) else 0.0
+        return ap, recall
 
     def _scores(self, ap: Floats, recall: Floats, small: float, medium: float, large: float) -> Scores:
         by_class = tuple(_mean(row) for row in ap)
         by_threshold = {value: _mean(ap[:, place]) for place, value in enumerate(self.thresholds)}
         return Scores(_mean(ap), by_class, by_threshold, small, medium, large, _mean(recall))
 
-    def _ranked(self, label: int, areas: list[tuple[float, float]]) -> list[list[tuple[NDArray[np.bool_], int]]]:
-        """By size and threshold: which of the ranked detections of a class are right, and the number of objects."""
-        parts = [_match_coco(image, label, self.thresholds, areas, self.most) for image in self._images]
-        parts = [part for part in parts if part is not None]
-        if not parts:
-            return [[(np.zeros(0, bool), 0)] * len(self.thresholds) for _ in areas]
-        order = np.argsort(-np.concatenate([part[0] for part in parts]), kind="stable")
-        right = np.concatenate([part[1] for part in parts], -1)[..., order]  # (A, T, D)
-        counted = np.concatenate([part[2] for part in parts], -1)[..., order]
-        objects = sum(part[3] for part in parts)  # (A,)
-        return [
-            [(right[a, t][counted[a, t]], int(objects[a])) for t in range(len(self.thresholds))]
-            for a in range(len(areas))
-        ]
 
-    def _voc_ranked(self, label: int, threshold: float) -> tuple[NDArray[np.bool_], int]:
-        parts = [_match_voc(image, label, threshold) for image in self._images]
-        scores = np.concatenate([part[0] for part in parts]) if parts else np.zeros(0)
-        if not len(scores):
-            return np.zeros(0, bool), sum(part[3] for part in parts)
-        order = np.argsort(-scores, kind="stable")
-        right = np.concatenate([part[1] for part in parts])[order]
-        counted = np.concatenate([part[2] for part in parts])[order]
-        return right[counted], sum(part[3] for part in parts)
-
-
-@dataclass(frozen=True)
-class _Image:
-    """One image, as arrays. Boxes keep their precision; IoU is taken in double, as COCO's code does."""
-
-    boxes: Tensor
-    areas: Floats
-    scores: Floats
-    labels: NDArray[np.int64]
-    target_boxes: Tensor
-    target_areas: Floats
-    target_labels: NDArray[np.int64]
-    ignore: NDArray[np.bool_]
-    crowd: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, predicted: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> "_Image":
-        none = torch.zeros(len(target["labels"]), dtype=torch.bool)
-        crowd = target.get("crowd", none).cpu().numpy().astype(bool)
-        boxes, objects = (given["boxes"].detach().cpu().double() for given in (predicted, target))
-        return cls(
-            boxes,
-            box_area(boxes).numpy(),
-            predicted["scores"].detach().cpu().double().numpy(),
-            predicted["labels"].cpu().numpy(),
-            objects,
-            box_area(objects).numpy(),
-            target["labels"].cpu().numpy(),
-            target.get("ignore", none).cpu().numpy().astype(bool) | crowd,
-            crowd,
-        )
-
-
-def _match_coco(
-    image: _Image, label: int, thresholds: Sequence[float], areas: list[tuple[float, float]], most: int
-) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64]] | None:
-    """One class of one image: scores `(D,)`, right and counted `(A, T, D)`, objects `(A,)`; None where there is none.
-
-    Detections choose in the order of their scores, each the free object of largest IoU, and an ignored one only where
-    no other fits. All sizes and thresholds are matched side by side.
-    """
-    mine, theirs = (image.labels == label).nonzero()[0], (image.target_labels == label).nonzero()[0]
-    if not len(mine) and not len(theirs):
-        return None
-    mine = mine[np.argsort(-image.scores[mine], kind="stable")][:most]
-    low, high = np.array(areas).T[:, :, None]  # (A, 1)
-    size, object_size = image.areas[mine], image.target_areas[theirs]
-    outside = (size < low) | (size > high)  # (A, D)
-    ignore = image.ignore[theirs] | (object_size < low) | (object_size > high)  # (A, G)
-    crowd = image.crowd[theirs]
-    shape = (len(areas), len(thresholds), len(mine))
-    right, counted = np.zeros(shape, bool), np.ones(shape, bool)
-    if len(theirs) and len(mine):
-        overlap = _overlap(image.boxes[mine], image.target_boxes[theirs], crowd)  # (D, G)
-        wanted = np.minimum(np.array(thresholds), 1 - 1e-10)[:, None]  # (T, 1)
-        free = np.ones((*shape[:2], len(theirs)), bool)  # (A, T, G)
-        for d in (overlap.max(1) >= wanted.min()).nonzero()[0]:
-            fits = (free | crowd) & (overlap[d] >= wanted)  # (A, T, G)
-            proper = fits & ~ignore[:, None]
-            fits = np.where(proper.any(-1, keepdims=True), proper, fits)
-            chosen = _last_best(np.where(fits, overlap[d], -1.0))  # (A, T)
-            found = fits.any(-1)
-            a, t = np.nonzero(found)
-            free[a, t, chosen[a, t]] = False
-            ignored = np.take_along_axis(ignore, chosen, 1)  # (A, T)
-            right[:, :, d] = found & ~ignored
-            counted[:, :, d] = ~(found & ignored)
-        unmatched = counted & ~right
-    else:
-        unmatched = counted
-    counted = counted & ~(unmatched & outside[:, None])
-    return image.scores[mine], right, counted, (~ignore).sum(1)
-
-
-def _last_best(values: Floats) -> NDArray[np.int64]:
-    """Index of the largest value along the last axis; of equals the last, as in COCO's code."""
-    return values.shape[-1] - 1 - values[..., ::-1].argmax(-1)
-
-
-def _overlap(boxes: Tensor, objects: Tensor, crowd: NDArray[np.bool_]) -> Floats:
-    """IoU `(D, G)`; with a crowd, the part of the detection that lies inside."""
-    if not crowd.any():
-        return box_iou(boxes, objects).numpy()
-    intersection, union = intersection_and_union(boxes, objects)
-    whole = torch.where(torch.from_numpy(crowd), box_area(boxes)[:, None], union)
-    return (intersection / whole.clamp(min=torch.finfo(whole.dtype).tiny)).numpy()
-
-
-def _match_voc(image: _Image, label: int, threshold: float) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_], int]:
-    """One class of one image by VOC's rule: each detection chooses its best object, taken or not."""
-    mine, theirs = np.flatnonzero(image.labels == label), np.flatnonzero(image.target_labels == label)
-    mine = mine[np.argsort(-image.scores[mine], kind="stable")]
-    ignore = image.ignore[theirs]
-    right, counted = np.zeros(len(mine), bool), np.ones(len(mine), bool)
-    if len(mine) and len(theirs):
-        overlap = box_iou(image.boxes[mine], image.target_boxes[theirs]).numpy()
-        taken = np.zeros(len(theirs), bool)
-        for d, row in enumerate(overlap):
-            best = int(row.argmax())
-            if row[best] < threshold:
-                continue
-            counted[d] = not ignore[best]
-            right[d] = counted[d] and not taken[best]
-            taken[best] = True
-    return image.scores[mine], right, counted, int((~ignore).sum())
+def _ranked(parts: Sequence[Matched]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64]]:
+    """The images of one class put together: right and counted `(A, T, D)`, best score first, and objects `(A,)`."""
+    order = np.argsort(-np.concatenate([part.scores for part in parts]), kind="stable")
+    right = np.concatenate([part.right for part in parts], -1)[..., order]
+    counted = np.concatenate([part.counted for part in parts], -1)[..., order]
+    return right, counted, sum(part.objects for part in parts)
 
 
 def _mean(values: Floats) -> float:
@@ -325,27 +231,44 @@ def _mean(values: Floats) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
-def _check_image(predicted: Mapping[str, Tensor], target: Mapping[str, Tensor], num_classes: int) -> None:
-    for what, given, names in (
-        ("predicted", predicted, ("boxes", "scores", "labels")),
-        ("target", target, ("boxes", "labels")),
+def _check_image(predicted: Mapping[str, Tensor], target: Mapping[str, Tensor], num_classes: int, by: str) -> None:
+    for what, given, names, more in (
+        ("predicted", predicted, (by, "scores", "labels"), ()),
+        ("target", target, (by, "labels"), ("ignore", "crowd", "area")),
     ):
         missing = [name for name in names if name not in given]
         if missing:
             raise CourseError(f"{what} needs {', '.join(names)}; {', '.join(missing)} did not come.")
-        check_pair(given["boxes"], given["boxes"])
-        for name, values in given.items():
-            if len(values) != len(given["boxes"]):
-                raise CourseError(f"{what} has {len(given['boxes'])} boxes, but {len(values)} {name}.")
+        for name in (*names, *(name for name in more if name in given)):
+            if not isinstance(given[name], Tensor):
+                raise CourseError(f"{what}: {name} must be a tensor; got {type(given[name]).__name__}.")
+            if given[name].ndim == 0 or len(given[name]) != len(given[by]):
+                shape = tuple(given[name].shape)
+                raise CourseError(f"{what} has {len(given[by])} {by}, but {name} of shape {shape}.")
         labels = given["labels"]
+        if labels.is_floating_point():
+            raise CourseError(f"{what}: labels are whole numbers; got {labels.dtype}. Use .long().")
         if len(labels) and (int(labels.min()) < 0 or int(labels.max()) >= num_classes):
             raise CourseError(
                 f"{what}: labels lie between 0 and {num_classes - 1}; got {int(labels.min())} to {int(labels.max())}."
             )
-    check_objects(target["boxes"])
-    if bool(predicted["scores"].isnan().any()) or not bool(predicted["boxes"].isfinite().all()):
+    if by == "boxes":
+        check_pair(predicted["boxes"], target["boxes"])
+        check_objects(target["boxes"])
+    else:
+        _check_masks(predicted["masks"], target["masks"])
+    finite = by == "masks" or bool(predicted["boxes"].isfinite().all())
+    if not bool(predicted["scores"].isfinite().all()) or not finite:
         raise CourseError("There is a NaN or an infinite number among the detections; training may have diverged.")
 
 
-Detector = Callable[[Tensor], Sequence[Mapping[str, Tensor]]]
-"""Images `(N, 3, H, W)` -> for each, "boxes", "scores" and "labels" as `DetectionScores.add` takes them."""
+def _check_masks(masks: Tensor, objects: Tensor) -> None:
+    for given in (masks, objects):
+        if given.ndim != 3 or given.is_floating_point():
+            raise CourseError(f"Masks are (N, H, W) bool; got {tuple(given.shape)} {given.dtype}. Use masks > 0.5.")
+    if masks.shape[1:] != objects.shape[1:]:
+        sizes = tuple(masks.shape[1:]), tuple(objects.shape[1:])
+        raise CourseError(f"Masks of detections and objects have one size; got {sizes[0]} and {sizes[1]}.")
+    empty = (~objects.flatten(1).any(1)).nonzero()
+    if len(empty):
+        raise CourseError(f"The mask of object {int(empty[0])} has no pixel. Leave such objects out.")

@@ -1,7 +1,6 @@
-"""Average precision: by hand, against pycocotools and VOC's rule as another package has it, and what is refused."""
+"""Average precision: by hand, against VOC's rule as another package has it, what always holds, and what is refused."""
 
-import contextlib
-import io
+import itertools
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from crashcourse.detection import DetectionScores, average_precision, precision_recall
 from crashcourse.errors import CourseError
+from tests.detection.coco import image, made, scored
 
 RANKED = [True, False, True, True, False]  # 3 of 4 objects are found: precision 1, 1/2, 2/3, 3/4, 3/5
 
@@ -26,7 +26,17 @@ def test_the_curve_and_its_three_areas_by_hand():
     assert average_precision(precision, recall, method="101") == pytest.approx((26 + 50 * 3 / 4) / 101)
 
 
-@pytest.mark.parametrize("method", ["11", "all", "101"])
+METHODS = ["11", "all", "101"]
+
+
+@pytest.mark.parametrize("found", range(11))
+def test_eleven_points_at_their_own_recalls(found):
+    """Fails if 3 of 10 objects do not reach a recall of 0.3: as a float, 3 · 0.1 lies above 3 / 10."""
+    curve = precision_recall([True] * found, 10)
+    assert average_precision(*curve, method="11") == pytest.approx((found + 1) / 11 if found else 0)
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_perfect_and_nothing(method):
     assert average_precision(*precision_recall([True] * 3, 3), method=method) == 1
     assert average_precision(*precision_recall([], 3), method=method) == 0
@@ -47,8 +57,26 @@ def test_ap_rises_when_a_right_detection_moves_up(ranked, method, data):
     assert average_precision(*precision_recall(better, objects), method=method) >= score - 1e-12
 
 
-def image(boxes, labels, **more):
-    return {"boxes": torch.tensor(boxes).reshape(-1, 4), "labels": torch.tensor(labels, dtype=torch.int64), **more}
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.booleans(), max_size=12), st.sampled_from(METHODS), st.integers(0, 3))
+def test_ap_rises_with_what_is_found_and_falls_with_what_is_missed(ranked, method, missed):
+    """Fails if one more right detection harms, if one more wrong one on top or one more missed object helps, or if a
+    score leaves [0, 1] or lies above the largest recall."""
+
+    def score(ranked, objects):
+        return average_precision(*precision_recall(ranked, objects), method=method)
+
+    objects = sum(ranked) + missed + 1
+    before = score(ranked, objects)
+    assert 0 <= before <= 1
+    assert score([*ranked, True], objects) >= before - 1e-12
+    assert score([True, *ranked], objects) >= before - 1e-12
+    assert score([False, *ranked], objects) <= before + 1e-12
+    if method == "all":
+        assert before <= sum(ranked) / objects + 1e-12
+        assert score(ranked, objects + 1) <= before + 1e-12
+    # mean over points: a missed object moves the curve to the left, so no point gains
+    assert score(ranked, objects + 1) <= before + 1e-12
 
 
 def test_one_image_by_hand():
@@ -83,76 +111,6 @@ def test_a_difficult_object_neither_helps_nor_harms():
         assert scores.voc().mean == scores.coco().mean == 1
 
 
-def made(seed, images, *, crowd=0.1, classes=4):
-    """Images with objects of all sizes, detections near them, ties among scores, and some crowds."""
-    rng = np.random.default_rng(seed)
-    for _ in range(images):
-        count = int(rng.integers(0, 8))
-        corner, size = rng.uniform(0, 300, (count, 2)), np.exp(rng.uniform(np.log(8), np.log(200), (count, 2)))
-        boxes = np.concatenate([corner, corner + size], 1).round(1)
-        labels = rng.integers(0, classes, count)
-        source = rng.integers(0, count, int(rng.integers(0, 14))) if count else np.zeros(0, int)
-        near = boxes[source] + rng.normal(0, 6, (len(source), 4))
-        near = np.concatenate([np.minimum(near[:, :2], near[:, 2:]), np.maximum(near[:, :2], near[:, 2:])], 1)
-        guessed = np.where(rng.random(len(source)) < 0.8, labels[source], rng.integers(0, classes, len(source)))
-        predicted = image(near, guessed, scores=torch.tensor(rng.random(len(source)).round(2)))
-        yield predicted, image(boxes, labels, crowd=torch.tensor(rng.random(count) < crowd))
-
-
-def by_pycocotools(data, classes=4):
-    """COCO's own twelve numbers."""
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    truth = {"images": [], "annotations": [], "categories": [{"id": label} for label in range(classes)], "info": {}}
-    results = []
-    for number, (predicted, target) in enumerate(data, start=1):
-        truth["images"].append({"id": number})
-        for box, label, crowd in zip(target["boxes"].tolist(), target["labels"], target["crowd"], strict=True):
-            size = box[2] - box[0], box[3] - box[1]
-            entry = {"id": len(truth["annotations"]) + 1, "image_id": number, "category_id": int(label)}
-            entry |= {"bbox": [*box[:2], *size], "area": size[0] * size[1], "iscrowd": int(crowd)}
-            truth["annotations"].append(entry)
-        for box, label, score in zip(*(predicted[key].tolist() for key in ("boxes", "labels", "scores")), strict=True):
-            bbox = [*box[:2], box[2] - box[0], box[3] - box[1]]
-            results.append({"image_id": number, "category_id": label, "bbox": bbox, "score": score})
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco = COCO()
-        coco.dataset = truth
-        coco.createIndex()
-        evaluation = COCOeval(coco, coco.loadRes(results), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return evaluation.stats
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_equal_to_pycocotools(seed):
-    """Fails for any difference of the rules: points, thresholds, sizes, crowds, ties, the best hundred."""
-    data = list(made(seed, 60))
-    scores = DetectionScores(4)
-    for predicted, target in data:
-        scores.add(predicted, target)
-    ours, theirs = scores.coco(), by_pycocotools(data)
-    found = [ours.mean, ours.per_threshold[0.5], ours.per_threshold[0.75], ours.small, ours.medium, ours.large]
-    assert [*found, ours.recall] == pytest.approx([*theirs[:6], theirs[8]], abs=1e-6)
-
-
-def test_only_the_best_hundred_detections_count_as_in_pycocotools():
-    """Fails if a detection beyond the hundredth enters."""
-    rng = np.random.default_rng(0)
-    corner = rng.uniform(0, 400, (30, 2))
-    boxes = np.concatenate([corner, corner + 40], 1)
-    near = np.repeat(boxes, 5, 0) + rng.normal(0, 4, (150, 4))
-    target = image(boxes, [0] * 30, crowd=torch.zeros(30, dtype=torch.bool))
-    data = [(image(near, [0] * 150, scores=torch.tensor(rng.random(150))), target)]
-    scores = DetectionScores(1)
-    scores.add(*data[0])
-    theirs = by_pycocotools(data, 1)
-    assert [scores.coco().mean, scores.coco().recall] == pytest.approx([theirs[0], theirs[8]], abs=1e-6)
-
-
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("method", ["11", "all"])
 def test_equal_to_another_package_by_vocs_rule(seed, method):
@@ -176,6 +134,38 @@ def test_equal_to_another_package_by_vocs_rule(seed, method):
     assert scores.voc(method=method).mean == pytest.approx(float(theirs), abs=1e-6)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["11", "all"]))
+def test_vocs_score_falls_with_the_threshold(seed, method):
+    """Fails if a stricter IoU can find more, or finds it earlier."""
+    thresholds = [0.1, 0.3, 0.5, 0.7, 0.9]
+    scores = scored(made(seed, 8, crowd=0, classes=2), 2, iou_thresholds=thresholds)
+    values = list(scores.voc(method=method).per_threshold.values())
+    assert all(later <= earlier + 1e-12 or np.isnan(later) for earlier, later in itertools.pairwise(values))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6))
+def test_scores_do_not_depend_on_the_order_of_images_and_boxes_nor_on_the_size_of_scores(seed):
+    """Fails if anything but the ranking by score counts."""
+    rng = np.random.default_rng(seed)
+    data = list(made(seed, 10))
+    for predicted, _ in data:
+        predicted["scores"] += torch.tensor(rng.random(len(predicted["scores"]))) * 1e-3  # no ties
+    shuffled = []
+    for place in rng.permutation(len(data)):
+        (predicted, target), changed = data[place], []
+        for given_part in (predicted, target):
+            order = torch.from_numpy(rng.permutation(len(given_part["labels"])))
+            changed.append({name: values[order] for name, values in given_part.items()})
+        changed[0]["scores"] = changed[0]["scores"] ** 3 * 7 - 2  # rises with the score
+        shuffled.append(tuple(changed))
+    for rule in ("coco", "voc"):
+        one, two = (getattr(scored(some), rule)() for some in (data, shuffled))
+        assert one.per_class == pytest.approx(two.per_class, nan_ok=True)
+        assert one.recall == pytest.approx(two.recall, nan_ok=True)
+
+
 def test_nothing_at_all_is_not_a_score():
     """Fails if an empty data set scores 0 or 1."""
     scores = DetectionScores(2)
@@ -188,6 +178,11 @@ def test_nothing_at_all_is_not_a_score():
 
 
 GOOD = image([[0.0, 0, 5, 5]], [0], scores=torch.ones(1))
+MASK = {"masks": torch.ones(1, 4, 4, dtype=torch.bool), "labels": torch.zeros(1).long(), "scores": torch.ones(1)}
+
+
+def add(predicted, target=GOOD, **options):
+    DetectionScores(1, **options).add({**GOOD, **predicted}, target)
 
 
 @pytest.mark.parametrize(
@@ -196,12 +191,27 @@ GOOD = image([[0.0, 0, 5, 5]], [0], scores=torch.ones(1))
         (lambda: DetectionScores(0), "num_classes"),
         (lambda: DetectionScores(1, iou_thresholds=[]), "thresholds"),
         (lambda: DetectionScores(1, iou_thresholds=[1.5]), "1.5"),
+        (lambda: DetectionScores(1, max_detections=0), "max_detections"),
+        (lambda: DetectionScores(1, sides=(96, 32)), "sides"),
+        (lambda: DetectionScores(1, by="mask"), "masks"),
+        (lambda: DetectionScores(1).voc(method="101"), "method"),
         (lambda: DetectionScores(1).add(image([[0.0, 0, 5, 5]], [0]), GOOD), "scores did not come"),
-        (lambda: DetectionScores(1).add(GOOD, image([[0.0, 0, 5, 5]], [1])), "between 0 and 0"),
-        (lambda: DetectionScores(1).add(GOOD, image([[0.0, 0, 0, 5]], [0])), "x1 < x2"),
-        (lambda: DetectionScores(1).add({**GOOD, "scores": torch.ones(2)}, GOOD), "1 boxes, but 2 scores"),
-        (lambda: DetectionScores(1).add({**GOOD, "scores": torch.tensor([float("nan")])}, GOOD), "NaN"),
+        (lambda: add({}, image([[0.0, 0, 5, 5]], [1])), "between 0 and 0"),
+        (lambda: add({}, image([[0.0, 0, 0, 5]], [0])), "x1 < x2"),
+        (lambda: add({}, {**GOOD, "area": torch.ones(2)}), "1 boxes, but area of shape \\(2,\\)"),
+        (lambda: add({"scores": torch.ones(2)}), "1 boxes, but scores of shape \\(2,\\)"),
+        (lambda: add({"scores": [1.0]}), "got list"),
+        (lambda: add({"labels": torch.zeros(1)}), "whole numbers"),
+        (lambda: add({"scores": torch.tensor([float("nan")])}), "NaN"),
+        (lambda: add({"boxes": torch.tensor([[0.0, 0, float("inf"), 5]])}), "infinite"),
+        (lambda: add(MASK, {**MASK, "masks": torch.zeros(1, 4, 4).bool()}, by="masks"), "no pixel"),
+        (lambda: add(MASK, {**MASK, "masks": torch.ones(1, 5, 4).bool()}, by="masks"), "one size"),
+        (lambda: add({**MASK, "masks": torch.rand(1, 4, 4)}, MASK, by="masks"), "bool"),
         (lambda: average_precision([1.0], [1.0], method="12"), "method"),
+        (lambda: average_precision([1.0], [0.5, 1.0]), "one precision"),
+        (lambda: average_precision([float("nan")], [1.0]), "precision lies between"),
+        (lambda: average_precision([1.0], [float("nan")]), "recall lies between"),
+        (lambda: average_precision([1.0, 1.0], [0.5, 0.4]), "never falls"),
         (lambda: precision_recall([True], 0), "at least 1"),
         (lambda: precision_recall([True, True], 1), "Match each once"),
     ],

@@ -90,17 +90,19 @@ def test_nms_equals_torchvisions_operator(threshold, side):
     assert torch.equal(greedy_nms(boxes, scores, threshold), expected)
 
 
-def test_classes_do_not_suppress_each_other():
-    """Fails if labels are ignored, also for a label and a coordinate so large that offsets lose precision."""
-    boxes, labels = random_boxes(300), torch.arange(300) % 4
-    scores = torch.rand(300, generator=torch.Generator().manual_seed(1))
+@pytest.mark.parametrize("count", [300, 2 * COLUMNS])
+def test_classes_do_not_suppress_each_other(count):
+    """Fails if labels are ignored, also for a label and a coordinate so large that offsets lose precision; or if the
+    two ways, for few boxes and for many, differ."""
+    boxes, labels = random_boxes(count), torch.arange(count) % 4
+    scores = torch.rand(count, generator=torch.Generator().manual_seed(1))
     kept = batched_nms(boxes, scores, labels, 0.4)
     assert torch.equal(kept, torchvision.ops.batched_nms(boxes, scores, labels, 0.4))
-    far = boxes + 1e5
+    far, ties = boxes + 1e5, scores.mul(20).round() / 20
     by_class = [(labels == label).nonzero()[:, 0] for label in range(4)]
-    expected = torch.cat([places[greedy_nms(far[places], scores[places], 0.4)] for places in by_class])
-    found = batched_nms(far, scores, labels * 10**9, 0.4)
-    assert torch.equal(found.sort().values, expected.sort().values)
+    apart = torch.cat([places[greedy_nms(far[places], ties[places], 0.4)] for places in by_class]).sort().values
+    expected = apart[ties[apart].argsort(descending=True, stable=True)]
+    assert torch.equal(batched_nms(far, ties, labels * 10**9, 0.4), expected)
 
 
 @settings(max_examples=60, deadline=None)
