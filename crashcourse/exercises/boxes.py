@@ -1,4 +1,4 @@
-"""Lesson 20, boxes: four functions to write. A test holds each to the package's own.
+"""Lesson 20, boxes: five functions to write. A test holds each to the package's own.
 
 Papers: Everingham et al., "The PASCAL Visual Object Classes challenge", IJCV 2010, section 4.2 (IoU, precision and
 recall); Felzenszwalb et al., 2010, section 6.1 (suppression). The mistakes are in `boxes_mistakes.py` and
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from crashcourse.exercises.boxes_mistakes import CORNER_MISTAKES, IOU_MISTAKES
 from crashcourse.exercises.boxes_questions import QUESTIONS
-from crashcourse.exercises.boxes_ranking_mistakes import AP_MISTAKES, NMS_MISTAKES
+from crashcourse.exercises.boxes_ranking_mistakes import AP_MISTAKES, CLASS_MISTAKES, NMS_MISTAKES
 from crashcourse.exercises.case import Case
 from crashcourse.exercises.kinds import FunctionExercise
 
@@ -64,6 +64,22 @@ def suppress(iou: Tensor, scores: Tensor, threshold: float) -> list[int]:
         kept.append(best)
         left = [other for other in left if iou[best, other] <= threshold]
     return kept
+
+
+def suppress_by_class(iou: Tensor, scores: Tensor, labels: Tensor, threshold: float) -> list[int]:
+    """Non-maximum suppression within each class: boxes of different classes do not drop each other.
+
+    Args:
+        iou: (N, N) float, the IoU of every box with every other.
+        scores: (N,) float, all different.
+        labels: (N,) int64, the class of each box.
+        threshold: as in suppress.
+
+    Returns:
+        The indices of the kept boxes of all classes together, best score first.
+    """
+    same = labels[:, None] == labels[None]  # (N, N)
+    return suppress(iou * same, scores, threshold)
 
 
 def area_under_curve(correct: Tensor, objects: int) -> float:
@@ -129,6 +145,22 @@ def _nms_cases(seed: int) -> list[Case]:
     ]
 
 
+def _class_cases(seed: int) -> list[Case]:
+    heap, apart = torch.tensor([[1.0, 0.8], [0.8, 1.0]]), torch.eye(3)
+    grouped = _iou_matrix(_boxes(3, 40)[torch.tensor([0, 0, 0, 1, 1, 2, 2, 2])] + torch.rand(8, 4))
+    labels = torch.tensor([0, 1, 0, 1, 1, 2, 0, 2])
+    return [
+        Case((heap, torch.tensor([0.6, 0.9]), torch.tensor([0, 1]), 0.5), label="one place, two classes"),
+        Case((heap, torch.tensor([0.6, 0.9]), torch.tensor([2, 2]), 0.5), label="one place, one class"),
+        Case((apart, torch.tensor([0.5, 0.7, 0.6]), torch.tensor([0, 0, 1]), 0.5), label="three boxes apart"),
+        Case((grouped, (torch.randperm(8) + 1) / 10, labels, 0.3), label="three heaps, three classes"),
+        Case(
+            (_iou_matrix(_boxes(10, 12)), torch.randperm(10) / 10 + 0.05, torch.arange(10) % 2, 0.25),
+            label="ten crowded boxes of two classes",
+        ),
+    ]
+
+
 def _ap_cases(seed: int) -> list[Case]:
     ranked = torch.rand(12) < 0.6
     ranked[[0, 5]] = torch.tensor([False, True])
@@ -181,6 +213,19 @@ EXERCISES = [
             "left = indices by falling score; while left: best = left.pop(0), keep it, filter left by iou[best].",
         ),
         wrong=NMS_MISTAKES,
+    ),
+    FunctionExercise(
+        name="detection.suppress_by_class",
+        title="Suppression, class by class",
+        lesson=20,
+        reference=suppress_by_class,
+        cases=_class_cases,
+        hints=(
+            "Two boxes of different classes should behave as if they were far apart.",
+            "What would their IoU be then? Change that, in a new matrix, and leave the rest to suppress.",
+            "labels[:, None] == labels[None] is True where two boxes are of one class. Multiply iou by it.",
+        ),
+        wrong=CLASS_MISTAKES,
     ),
     FunctionExercise(
         name="detection.area_under_curve",

@@ -142,6 +142,74 @@ NMS_MISTAKES = {
 }
 
 
+def _same(labels: Tensor) -> Tensor:
+    return labels[:, None] == labels[None]
+
+
+def _class_after_class(
+    iou: Tensor, scores: Tensor, labels: Tensor, threshold: float, *, most: int | None = None, local: bool = False
+) -> list[int]:
+    kept: list[int] = []
+    for label in labels.unique():
+        places = (labels == label).nonzero()[:, 0]
+        chosen = _greedy(iou[places][:, places], scores[places], threshold)[:most]
+        kept += chosen if local else places[chosen].tolist()
+    return kept
+
+
+def _by_score(kept: list[int], scores: Tensor, *, best_first: bool = True) -> list[int]:
+    return sorted(kept, key=lambda place: scores[place].item(), reverse=best_first)
+
+
+def _matrix_changed(iou: Tensor, scores: Tensor, labels: Tensor, threshold: float) -> list[int]:
+    iou *= _same(labels)
+    return _greedy(iou, scores, threshold)
+
+
+CLASS_MISTAKES = {
+    "across_classes": (
+        lambda iou, scores, labels, threshold: _greedy(iou, scores, threshold),
+        "A shoe drops a bag in your code: boxes of *different* classes must not drop each other. Use the labels.",
+    ),
+    "only_across_classes": (
+        lambda iou, scores, labels, threshold: _greedy(iou * ~_same(labels), scores, threshold),
+        "The wrong way round: in your code only boxes of different classes drop each other.",
+    ),
+    "class_after_class": (
+        _class_after_class,
+        "Your list has one class after the other. Put them together by falling score: whoever reads on may take the "
+        "best ten.",
+    ),
+    "places_within_the_class": (
+        lambda *a: _by_score(_class_after_class(*a, local=True), a[1]),
+        "These are places within each class. Translate them to indices of all boxes: places[kept].",
+    ),
+    "one_of_each_class": (
+        lambda *a: _by_score(_class_after_class(*a, most=1), a[1]),
+        "Each class keeps its best box alone. There may be several objects of one class.",
+    ),
+    "worst_first": (
+        lambda *a: _by_score(_class_after_class(*a), a[1], best_first=False),
+        "The right boxes, with the worst first. Best score first: reverse=True.",
+    ),
+    "by_index": (
+        lambda *a: sorted(_class_after_class(*a)),
+        "The right boxes, in the order of their indices. Best score first.",
+    ),
+    "best_class_only": (
+        lambda iou, scores, labels, threshold: [
+            i for i in _greedy(iou * _same(labels), scores, threshold) if labels[i] == labels[scores.argmax()]
+        ],
+        "Only the class of the very best box is left. Keep the boxes of all classes.",
+    ),
+    "matrix_changed": (
+        _matrix_changed,
+        "The result is right, but you changed `iou` itself: whoever looks at it now finds zeros. Make a new matrix: "
+        "iou * same, not iou *= same.",
+    ),
+}
+
+
 def _curve(correct: Tensor) -> Tensor:
     return correct.cumsum(0) / torch.arange(1, len(correct) + 1)
 
@@ -194,6 +262,11 @@ AP_MISTAKES = {
     "eleven_points": (
         _eleven,
         "That is the mean over 11 points of recall (VOC 2007). Here the exact area is wanted: all steps.",
+    ),
+    "trapezoid": (
+        lambda correct, objects: torch.trapezoid(_curve(correct), correct.cumsum(0) / objects).item(),
+        "You join the points by slopes (trapz). The curve is made of steps: each right detection adds 1 / objects "
+        "times the best precision from there on.",
     ),
     "f1": (
         lambda correct, objects: (2 * correct.sum() / (len(correct) + objects)).item(),

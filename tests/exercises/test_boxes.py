@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from crashcourse.detection import average_precision, box_iou, convert_boxes, greedy_nms, precision_recall
-from crashcourse.exercises.boxes import area_under_curve, pairwise_iou, suppress, to_corners
+from crashcourse.detection import average_precision, batched_nms, box_iou, convert_boxes, greedy_nms, precision_recall
+from crashcourse.exercises.boxes import area_under_curve, pairwise_iou, suppress, suppress_by_class, to_corners
 from tests.detection.test_boxes import random_boxes
 
 
@@ -17,6 +17,8 @@ def test_the_references_are_right(seed):
     iou = pairwise_iou(boxes, boxes)
     assert torch.allclose(iou, box_iou(boxes, boxes))
     assert suppress(iou, scores, 0.3) == greedy_nms(boxes, scores, 0.3).tolist()
+    labels = torch.arange(40) % 3
+    assert suppress_by_class(iou, scores, labels, 0.3) == batched_nms(boxes, scores, labels, 0.3).tolist()
     correct = scores > 0.5
     expected = average_precision(*precision_recall(correct.numpy(), 25))
     assert area_under_curve(correct, 25) == pytest.approx(expected, abs=1e-6)
