@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from crashcourse.figures.source import show_source
     from crashcourse.figures.style import COLOURS, course_style, figure
     from crashcourse.figures.tables import show_table
-    from crashcourse.figures.widgets.boxes import draw_iou, draw_nms, iou_explorer, nms_explorer
     from crashcourse.figures.widgets.choice import choice_widget
+    from crashcourse.figures.widgets.iou import draw_iou, iou_explorer
+    from crashcourse.figures.widgets.nms import draw_nms, nms_explorer
     from crashcourse.figures.widgets.receptive_field import draw_receptive_field, receptive_field_explorer
 
 _HOMES = {
@@ -58,8 +59,9 @@ _HOMES = {
     "source": ("show_source",),
     "style": ("COLOURS", "course_style", "figure"),
     "tables": ("show_table",),
-    "widgets.boxes": ("draw_iou", "draw_nms", "iou_explorer", "nms_explorer"),
     "widgets.choice": ("choice_widget",),
+    "widgets.iou": ("draw_iou", "iou_explorer"),
+    "widgets.nms": ("draw_nms", "nms_explorer"),
     "widgets.receptive_field": ("draw_receptive_field", "receptive_field_explorer"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -4,17 +4,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crashcourse.figures.widgets.boxes import draw_iou, draw_nms, iou_explorer, nms_explorer
     from crashcourse.figures.widgets.choice import choice_widget
+    from crashcourse.figures.widgets.iou import draw_iou, iou_explorer
+    from crashcourse.figures.widgets.nms import draw_nms, nms_explorer
     from crashcourse.figures.widgets.receptive_field import draw_receptive_field, receptive_field_explorer
 
 _HOME_OF = {
     "choice_widget": "choice",
-    "draw_iou": "boxes",
-    "draw_nms": "boxes",
+    "draw_iou": "iou",
+    "draw_nms": "nms",
     "draw_receptive_field": "receptive_field",
-    "iou_explorer": "boxes",
-    "nms_explorer": "boxes",
+    "iou_explorer": "iou",
+    "nms_explorer": "nms",
     "receptive_field_explorer": "receptive_field",
 }
 __all__ = [
