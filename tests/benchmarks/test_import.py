@@ -1,4 +1,4 @@
-"""What importing costs, as whole processes: `import torch` is the measure, and 1.1 times it the most.
+"""What importing costs, as whole processes: `import torch` is the measure, and 1.1 times it the most; 1.2 for a room.
 
     pytest tests/benchmarks/test_import.py --benchmark-only -s
 
@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-BOUND = 1.1
+BOUND, BOUND_OF_ROOMS = 1.1, 1.2
 TURNS = 5
 ROOMS = ("exercises", "classification", "detection", "datasets", "training", "recipes", "figures", "lessons")
 MODULES = ["crashcourse", *(f"crashcourse.{room}" for room in ROOMS)]
@@ -43,4 +43,4 @@ def test_importing_costs_hardly_more_than_torch(benchmark, module: str):
     ours, torchs = (min(column) for column in zip(*turns, strict=True))
     benchmark.extra_info["over import torch"] = ours / torchs
     print(f"import {module}: {ours:.2f} s, {ours / torchs:.3f} times import torch")
-    assert ours / torchs <= BOUND
+    assert ours / torchs <= (BOUND if module == "crashcourse" else BOUND_OF_ROOMS)
