@@ -16,16 +16,19 @@ from torch import Tensor, nn
 
 from crashcourse.detection.anchors import AnchorGenerator
 from crashcourse.detection.detection_images import DetectionTransform, Target, check_detection_input, resize_boxes
-from crashcourse.detection.fpn import MultiScalePool, resnet_fpn
+from crashcourse.detection.fast_rcnn import SingleMap, check_classes, vgg16_parts
+from crashcourse.detection.fpn import MultiScalePool, Pool, resnet_fpn
+from crashcourse.detection.matching import BalancedSampler
 from crashcourse.detection.roi_align import roi_align
 from crashcourse.detection.roi_heads import FastRCNNPredictor, Heads, RoIHeads, TwoMLPHead
+from crashcourse.detection.roi_pool import roi_pool
 from crashcourse.detection.rpn import RegionProposalNetwork, RPNHead
-from crashcourse.errors import CourseError
 
 PYRAMID_SIZES = ((32,), (64,), (128,), (256,), (512,))
 """Sides of the anchors on P2 to P6, in pixels."""
 
 
+SMALL_SIZES = (12, 24, 48)
 ALIGNED = partial(roi_align, sampling_ratio=2)
 """RoIAlign with two samples a side of each bin, and coordinates as in the first release, half a pixel off."""
 
@@ -107,12 +110,6 @@ def pyramid_roi_heads(
     return heads(pool, TwoMLPHead(out_channels * 7 * 7), FastRCNNPredictor(1024, num_classes), **branches)
 
 
-def check_classes(num_classes: int) -> None:
-    """Refuse a number of classes that leaves nothing beside background."""
-    if not isinstance(num_classes, int) or num_classes < 2:
-        raise CourseError(f"num_classes counts background too, so it is at least 2; got {num_classes!r}.")
-
-
 def fasterrcnn_resnet50_fpn(
     num_classes: int = 91, *, frozen_norm: bool = False, min_size: int | None = 800, max_size: int = 1333
 ) -> FasterRCNN:
@@ -135,3 +132,75 @@ def fasterrcnn_resnet50_fpn(
         pyramid_roi_heads(backbone.out_channels, num_classes),
         DetectionTransform(min_size, max_size),
     )
+
+
+def fasterrcnn_vgg16(num_classes: int = 21, *, min_size: int | None = 600, max_size: int = 1000) -> FasterRCNN:
+    """The paper's network: VGG-16, nine anchors a place, RoIPool to 7×7, 300 proposals in evaluation.
+
+    Args:
+        num_classes: with background; 21 for VOC, with 137,073,622 parameters.
+        min_size, max_size: see `DetectionTransform`.
+
+    Raises:
+        CourseError: fewer than 2 classes.
+    """
+    check_classes(num_classes)
+    backbone, head, predictor = vgg16_parts(num_classes)
+    anchors = AnchorGenerator(((128, 256, 512),), offset=0.5)
+    rpn = RegionProposalNetwork(
+        anchors,
+        RPNHead(512, anchors.per_place),
+        before_nms=(12000, 6000),
+        after_nms=(2000, 300),
+        inside_only=True,
+    )
+    pool = MultiScalePool(roi_pool, (7, 7), strides=(16,))
+    heads = RoIHeads(pool, head, predictor, sampler=BalancedSampler(128, 0.25))
+    return FasterRCNN(backbone, rpn, heads, DetectionTransform(min_size, max_size, divisible=16))
+
+
+def small_faster_rcnn(classes: int = 5, *, width: int = 16, pool: Pool = ALIGNED) -> FasterRCNN:
+    """A Faster R-CNN for laptops and images of about 112 pixels: one map with stride 8, nine anchors a place.
+
+    Args:
+        classes: without background.
+        width: channels of the first convolution; the map has four times as many.
+        pool: `ALIGNED`, or `roi_pool`.
+
+    Raises:
+        CourseError: fewer than 1 class.
+    """
+    check_classes(classes + 1)
+    backbone = SingleMap(small_features(width), 4 * width)
+    anchors = AnchorGenerator((SMALL_SIZES,), offset=0.5, rounded=False)
+    rpn = RegionProposalNetwork(
+        anchors,
+        RPNHead(4 * width, anchors.per_place),
+        sampler=BalancedSampler(64, 0.5),
+        before_nms=(300, 300),
+        after_nms=(100, 100),
+    )
+    head = TwoMLPHead(4 * width * 25, 8 * width)
+    heads = RoIHeads(
+        MultiScalePool(pool, (5, 5), strides=(8,)),
+        head,
+        FastRCNNPredictor(8 * width, classes + 1),
+        sampler=BalancedSampler(32, 0.25),
+    )
+    return FasterRCNN(backbone, rpn, heads, DetectionTransform(None, divisible=8))
+
+
+def small_features(width: int) -> nn.Sequential:
+    """3×3 convolutions with BatchNorm, halving three times: `(N, 3, H, W)` -> `(N, 4 · width, H / 8, W / 8)`."""
+    layers: list[nn.Module] = []
+    channels = 3
+    for step in range(3):
+        for stride in (2, 1)[: 1 if step == 0 else 2]:
+            out = width * 2**step
+            layers += [
+                nn.Conv2d(channels, out, 3, stride, padding=1, bias=False),
+                nn.BatchNorm2d(out),
+                nn.ReLU(inplace=True),
+            ]
+            channels = out
+    return nn.Sequential(*layers)

@@ -99,7 +99,7 @@ class PyramidBackbone(nn.Module):
 
 
 def resnet_fpn(variant: str = "50", *, frozen_norm: bool = False) -> PyramidBackbone:
-    """A ResNet with a pyramid of 256 channels; over ResNet-50 it has 26,852,160 parameters, 26,799,040 frozen."""
+    """A ResNet with a pyramid of 256 channels; over ResNet-50 it has 26,852,416 parameters, 26,799,296 frozen."""
     return PyramidBackbone(ResNetBody(variant, frozen_norm=frozen_norm))
 
 
