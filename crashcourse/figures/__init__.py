@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crashcourse.figures.boxes import boxes_on_images, draw_boxes_on_images
+    from crashcourse.figures.boxes import boxes_on_images, draw_boxes_on_images, draw_nms_steps, nms_steps
     from crashcourse.figures.confusion import confusion_matrix, draw_confusion_matrix
     from crashcourse.figures.curves import draw_learning_curves, learning_curves
     from crashcourse.figures.display import Drawing, png_bytes, show
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from crashcourse.figures.live import LiveCurves
     from crashcourse.figures.network import draw_network_diagram, network_diagram, network_table
+    from crashcourse.figures.ranking import draw_precision_recall_curve, precision_recall_curve
     from crashcourse.figures.scatter import draw_trade_off, trade_off
     from crashcourse.figures.source import show_source
     from crashcourse.figures.style import COLOURS, course_style, figure
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from crashcourse.figures.widgets.receptive_field import draw_receptive_field, receptive_field_explorer
 
 _HOMES = {
-    "boxes": ("boxes_on_images", "draw_boxes_on_images"),
+    "boxes": ("boxes_on_images", "draw_boxes_on_images", "draw_nms_steps", "nms_steps"),
     "confusion": ("confusion_matrix", "draw_confusion_matrix"),
     "curves": ("draw_learning_curves", "learning_curves"),
     "display": ("Drawing", "png_bytes", "show"),
@@ -55,6 +56,7 @@ _HOMES = {
     ),
     "live": ("LiveCurves",),
     "network": ("draw_network_diagram", "network_diagram", "network_table"),
+    "ranking": ("draw_precision_recall_curve", "precision_recall_curve"),
     "scatter": ("draw_trade_off", "trade_off"),
     "source": ("show_source",),
     "style": ("COLOURS", "course_style", "figure"),
@@ -69,6 +71,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 (grouped as above)
     "boxes_on_images",
     "draw_boxes_on_images",
+    "draw_nms_steps",
+    "nms_steps",
     "confusion_matrix",
     "draw_confusion_matrix",
     "draw_learning_curves",
@@ -90,6 +94,8 @@ __all__ = [  # noqa: RUF022 (grouped as above)
     "draw_network_diagram",
     "network_diagram",
     "network_table",
+    "draw_precision_recall_curve",
+    "precision_recall_curve",
     "draw_trade_off",
     "trade_off",
     "show_source",

@@ -5,7 +5,15 @@ import torch
 
 from crashcourse.detection import box_iou, nms
 from crashcourse.errors import CourseError
-from crashcourse.figures import boxes_on_images, draw_boxes_on_images, draw_iou, iou_explorer, nms_explorer
+from crashcourse.figures import (
+    boxes_on_images,
+    draw_boxes_on_images,
+    draw_iou,
+    draw_nms_steps,
+    draw_precision_recall_curve,
+    iou_explorer,
+    nms_explorer,
+)
 from crashcourse.figures.widgets.iou import iou_message, iou_page
 from crashcourse.figures.widgets.nms import draw_nms, nms_widget
 
@@ -34,6 +42,41 @@ def test_pictures_without_boxes_and_lists_that_do_not_fit(displayed):
     assert displayed[0]["data"]["text/plain"] == "Three boxes, and none."
     with pytest.raises(CourseError, match="2 pictures came with 1 boxes"):
         draw_boxes_on_images([IMAGE, IMAGE], [BOXES])
+
+
+def test_masks_are_tinted_where_they_are():
+    """Fails if a mask is drawn at another place, or over the whole picture."""
+    mask = torch.zeros(3, 40, 60, dtype=torch.bool)
+    mask[0, 5:25, 5:25] = True
+    fig, alt = draw_boxes_on_images(IMAGE[None], [BOXES], [torch.tensor([0, 0, 1])], masks=[mask])
+    first = fig.axes[0].images[1]  # after the picture
+    assert torch.equal(torch.from_numpy(first.get_array()[..., 3]) > 0, mask[0])
+    assert list(first.get_extent()) == [0, 60, 40, 0]
+    assert alt == "1 picture with 3 boxes drawn around objects, and their masks."
+
+
+def test_the_steps_of_suppression_are_those_of_greedy_nms():
+    """Fails if a panel keeps or drops something else than the loop does."""
+    fig, alt = draw_nms_steps(IMAGE, BOXES, SCORES, iou_threshold=0.5)
+    titles = [axes.get_title(loc="left") for axes in fig.axes]
+    assert titles == ["3 boxes", "keep 0.90, drop 1", "keep 0.70, drop 0"]
+    assert alt == "Suppression of 3 boxes: 2 boxes are kept, the best first; they drop 1, 0 others."
+    with pytest.raises(CourseError, match="no steps"):
+        draw_nms_steps(IMAGE, BOXES[:0], SCORES[:0])
+
+
+def test_the_curve_has_the_points_of_the_list():
+    """Fails if precision and recall are exchanged, if the envelope is not there, or if the words name another area."""
+    fig, alt = draw_precision_recall_curve([True, False, True, True, False], 4)
+    steps, raw, eleven = fig.axes[0].lines
+    assert raw.get_xdata() == pytest.approx([1 / 4, 1 / 4, 1 / 2, 3 / 4, 3 / 4])
+    assert raw.get_ydata() == pytest.approx([1, 1 / 2, 2 / 3, 3 / 4, 3 / 5])
+    assert steps.get_ydata() == pytest.approx([1, 1, 3 / 4, 3 / 4, 3 / 4, 3 / 5])
+    assert eleven.get_ydata() == pytest.approx([1, 1, 1, 0.75, 0.75, 0.75, 0.75, 0.75, 0, 0, 0])
+    assert "5 detections, 3 of them right, for 4 objects" in alt
+    assert alt.endswith("of area 0.625.")
+    with pytest.raises(CourseError, match="no curve"):
+        draw_precision_recall_curve([], 4)
 
 
 def test_the_words_of_the_iou_explorer_are_its_numbers():
