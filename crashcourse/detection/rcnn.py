@@ -45,6 +45,8 @@ def warp_regions(image: Tensor, boxes: Tensor, size: int = 227, *, context: int 
     check_objects(boxes)
     if image.ndim != 3 or not 0 <= 2 * context < size:
         raise CourseError(f"One image (C, H, W) and a margin below {size // 2}; got {tuple(image.shape)}, {context}.")
+    if not len(boxes):
+        return image.new_zeros(0, len(image), size, size)
     height, width = image.shape[1:]
     whole = boxes.new_tensor([width, height])
     half = (boxes[:, 2:] - boxes[:, :2]) / 2 * size / (size - 2 * context)  # with the margin
@@ -89,11 +91,12 @@ class RCNN(nn.Module):
     @torch.no_grad()
     def describe(self, image: Tensor, boxes: Tensor, *, batch_size: int = 64) -> Tensor:
         """One run of the network for each region: `(3, H, W)` in [0, 1] and `(K, 4)` -> `(K, F)`."""
-        found = [
-            self.features(warp_regions(image - self.mean, part, self.size, context=self.context))
-            for part in boxes.split(batch_size)
-        ]
-        return torch.cat(found) if found else image.new_zeros(0, self.svm.in_features)
+        if not len(boxes):
+            return image.new_zeros(0, self.svm.in_features)
+        regions = (
+            warp_regions(image - self.mean, part, self.size, context=self.context) for part in boxes.split(batch_size)
+        )
+        return torch.cat([self.features(part) for part in regions])
 
     @torch.no_grad()
     def forward(
