@@ -28,7 +28,8 @@ PYRAMID_SIZES = ((32,), (64,), (128,), (256,), (512,))
 """Sides of the anchors on P2 to P6, in pixels."""
 
 
-SMALL_SIZES = (12, 24, 48)
+SMALL_SIZES = (12.0, 24.0, 48.0)
+"""Sides of the small network's anchors, in pixels, for images of 112."""
 ALIGNED = partial(roi_align, sampling_ratio=2)
 """RoIAlign with two samples a side of each bin, and coordinates as in the first release, half a pixel off."""
 
@@ -159,35 +160,36 @@ def fasterrcnn_vgg16(num_classes: int = 21, *, min_size: int | None = 600, max_s
     return FasterRCNN(backbone, rpn, heads, DetectionTransform(min_size, max_size, divisible=16))
 
 
-def small_faster_rcnn(classes: int = 5, *, width: int = 16, pool: Pool = ALIGNED) -> FasterRCNN:
-    """A Faster R-CNN for laptops and images of about 112 pixels: one map with stride 8, nine anchors a place.
+def small_faster_rcnn(
+    classes: int = 5, *, width: int = 16, pool: Pool = ALIGNED, sizes: Sequence[float] = SMALL_SIZES
+) -> FasterRCNN:
+    """A Faster R-CNN for laptops: one map with stride 8, nine anchors a place, 335,131 parameters.
 
     Args:
         classes: without background.
         width: channels of the first convolution; the map has four times as many.
         pool: `ALIGNED`, or `roi_pool`.
+        sizes: of the anchors, in pixels.
 
     Raises:
         CourseError: fewer than 1 class.
     """
     check_classes(classes + 1)
-    backbone = SingleMap(small_features(width), 4 * width)
-    anchors = AnchorGenerator((SMALL_SIZES,), offset=0.5, rounded=False)
+    anchors = AnchorGenerator((sizes,), offset=0.5, rounded=False)
     rpn = RegionProposalNetwork(
         anchors,
         RPNHead(4 * width, anchors.per_place),
         sampler=BalancedSampler(64, 0.5),
-        before_nms=(300, 300),
-        after_nms=(100, 100),
+        before_nms=(150, 300),
+        after_nms=(50, 100),
     )
-    head = TwoMLPHead(4 * width * 25, 8 * width)
     heads = RoIHeads(
         MultiScalePool(pool, (5, 5), strides=(8,)),
-        head,
+        TwoMLPHead(4 * width * 5 * 5, 8 * width),
         FastRCNNPredictor(8 * width, classes + 1),
-        sampler=BalancedSampler(32, 0.25),
+        sampler=BalancedSampler(64, 0.5),  # half of them objects: scenes have few, and a minute is short
     )
-    return FasterRCNN(backbone, rpn, heads, DetectionTransform(None, divisible=8))
+    return FasterRCNN(SingleMap(small_features(width), 4 * width), rpn, heads, DetectionTransform(None, divisible=8))
 
 
 def small_features(width: int) -> nn.Sequential:
