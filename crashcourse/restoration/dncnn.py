@@ -2,7 +2,7 @@
 
 Zhang, Zuo, Chen, Meng, Zhang, "Beyond a Gaussian denoiser: residual learning of deep CNN for image denoising", IEEE
 Transactions on Image Processing, 2017, arXiv 1608.03981: equation 1 (the loss), section III.A (depth), figure 1 (the
-network), section III.D and IV.A (DnCNN-S, DnCNN-B and DnCNN-3). All have 64 channels and 3×3 kernels throughout:
+network), section IV.A (DnCNN-S, DnCNN-B and DnCNN-3). All have 64 channels and 3×3 kernels throughout:
 convolution and ReLU, then convolution, BatchNorm and ReLU, then one convolution. The padding is zeros, so the output is
 as large as the input.
 
@@ -56,7 +56,7 @@ class DnCNN(nn.Module):
         width: channels between.
         batch_norm: normalise behind every convolution but the first and the last.
         residual: predict the noise and subtract it. Without, the last layer gives out the image itself, which the paper
-            compares with in section III.B.
+            compares with in figure 2.
 
     Raises:
         CourseError: a number that is not an integer of at least 1, or a depth of 1.
