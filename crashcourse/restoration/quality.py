@@ -12,7 +12,8 @@ denoising averages the squared error over R, G and B), "grey" after `rgb2gray`, 
 (super-resolution). `super_resolution_scores` is that protocol whole.
 
 Average over images only at the end: the mean of the PSNRs of ten images is what papers print, and not the PSNR of their
-mean squared error. Everything is computed in double precision, on the images' device, and gradients flow back.
+mean squared error. Sums over an image, and variances, are in double precision, on the images' device. Gradients
+flow back.
 """
 
 import torch
@@ -24,6 +25,9 @@ from crashcourse.restoration.doors import check_count, check_images, check_range
 from crashcourse.restoration.pixels import exact, luma, quantize, shave
 
 WINDOW, SIGMA = 11, 1.5
+CACHED = 2**18
+"""Pixels that SSIM works on at once: their maps in double precision stay in a processor's cache."""
+
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the five scales of MS-SSIM, from fine to coarse: what observers weighted when they judged quality."""
 
@@ -45,7 +49,9 @@ def psnr(restored: Tensor, target: Tensor, *, on: str = "channels", border: int 
         CourseError: shapes that differ, integers, a target outside [0, peak], or a border that leaves nothing.
     """
     a, b = _prepared(restored, target, on, border, peak)
-    error = (a - b).square().mean((1, 2, 3))  # (N,)
+    rows = [(x - y).square().mean(-1) for x, y in zip(a, b, strict=True)]  # one image after another stays in the cache
+    errors = [row.mean(dtype=_exact_dtype(row)) for row in rows]
+    error = torch.stack(errors) if errors else a.new_empty(0, dtype=_exact_dtype(a))  # (N,)
     return 10 * torch.log10(peak**2 / error)
 
 
@@ -95,6 +101,7 @@ def ms_ssim(restored: Tensor, target: Tensor, *, on: str = "channels", border: i
     """
     a, b = _prepared(restored, target, on, border, peak)
     check_images(a, "MS-SSIM", least=WINDOW * 2 ** (len(SCALE_WEIGHTS) - 1))
+    a, b = exact(a), exact(b)
     product = torch.ones(len(a), dtype=a.dtype, device=a.device)
     for scale, weight in enumerate(SCALE_WEIGHTS, start=1):
         light, structure = _comparisons(a, b, peak)
@@ -137,24 +144,42 @@ def gaussian_window(size: int = WINDOW, sigma: float = SIGMA) -> Tensor:
 
 def _comparisons(a: Tensor, b: Tensor, peak: float) -> tuple[Tensor, Tensor]:
     """Brightness, and contrast with structure, at every place: the two factors of SSIM, (N, C, H - 10, W - 10)."""
+    (n, c, height, width), planes = a.shape, max(1, CACHED // (a.shape[2] * a.shape[3]))
+    stacks = [images.reshape(n * c, height, width).split(planes) for images in (a, b)]
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
-    mean_a, mean_b, square_a, square_b, product = _blurred(torch.stack([a, b, a * a, b * b, a * b]))
-    variances = square_a + square_b - mean_a.square() - mean_b.square()
-    covariance = product - mean_a * mean_b
-    light = (2 * mean_a * mean_b + c1) / (mean_a.square() + mean_b.square() + c1)
-    return light, (2 * covariance + c2) / (variances + c2)
+    parts = [_compared(exact(x), exact(y), c1, c2) for x, y in zip(*stacks, strict=True)]
+    shape = (n, c, height - WINDOW + 1, width - WINDOW + 1)
+    light, structure = (torch.cat(factor).view(shape) for factor in zip(*parts, strict=True))
+    return light, structure
+
+
+def _compared(a: Tensor, b: Tensor, c1: float, c2: float) -> tuple[Tensor, Tensor]:
+    """The same for planes (P, H, W) that fit a cache. Only the sum of the two variances is needed."""
+    mean_a, mean_b = _blurred(a), _blurred(b)
+    means, product = mean_a.square() + mean_b.square(), mean_a * mean_b
+    variances = _blurred(a * a + b * b) - means
+    covariance = _blurred(a * b) - product
+    return (2 * product + c1) / (means + c1), (2 * covariance + c2) / (variances + c2)
 
 
 def _blurred(maps: Tensor) -> Tensor:
-    """Weighted means over SSIM's window, rows after columns: (..., H, W) -> (..., H - 10, W - 10)."""
+    """Weighted means over SSIM's window, rows after columns: (P, H, W) -> (P, H - 10, W - 10)."""
+    weights = gaussian_window().tolist()
     for dim in (-2, -1):
         length = maps.shape[dim] - WINDOW + 1
-        maps = sum(maps.narrow(dim, place, length) * weight for place, weight in enumerate(gaussian_window().tolist()))
+        mean = maps.narrow(dim, 0, length) * weights[0]
+        for place in range(1, WINDOW):
+            mean.add_(maps.narrow(dim, place, length), alpha=weights[place])
+        maps = mean
     return maps
 
 
+def _exact_dtype(images: Tensor) -> torch.dtype:
+    return torch.float32 if images.device.type == "mps" else torch.float64
+
+
 def _prepared(restored: Tensor, target: Tensor, on: str, border: int, peak: float) -> tuple[Tensor, Tensor]:
-    """What is compared, in double precision: (N, C, H', W') twice."""
+    """What is compared: (N, C, H', W') twice."""
     if on not in ("channels", "grey", "y"):
         raise unknown("comparison", on, ("channels", "grey", "y"))
     for images in (restored, target):
@@ -166,7 +191,7 @@ def _prepared(restored: Tensor, target: Tensor, on: str, border: int, peak: floa
     check_range(target, "The target", peak=peak)
     if on != "channels" and target.shape[1] != 3:
         raise CourseError(f'on="{on}" is computed from RGB; got {target.shape[1]} channels. Use on="channels".')
-    pair = [exact(images) for images in (restored, target)]
+    pair = [restored, target]
     if on != "channels":
-        pair = [luma(images, on, peak=peak) for images in pair]
+        pair = [luma(exact(images), on, peak=peak) for images in pair]
     return shave(pair[0], border), shave(pair[1], border)
