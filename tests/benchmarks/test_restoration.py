@@ -17,7 +17,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from crashcourse.restoration import RCAN, DnCNN, psnr, ssim, tiled
 
 BOUNDS = {"psnr": 4.0, "ssim": 1.25}
-"""How much longer ours may take. PSNR is three passes over the images, and looks at their range besides: milliseconds."""
+"""How much longer ours may take. PSNR is a few passes over the images, and the check of their range is another one."""
 
 LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
 
