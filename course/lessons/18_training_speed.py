@@ -293,6 +293,7 @@ scores = torch.linspace(0, 14, 141)
 logits = F.pad(scores[:, None], (0, 9))  # (141, 10): x, then nine zeros
 first = torch.zeros(1, dtype=torch.int64)
 fig, axes = figure(height=2.8)
+print("where the loss is least:")
 for epsilon, colour in ((0.0, "black"), (0.1, "blue")):
     losses = [smoothed_cross_entropy(row[None], first, epsilon) for row in logits]
     axes.plot(scores, losses, color=COLOURS[colour], label=f"ε = {epsilon:g}")
@@ -536,6 +537,7 @@ for losses, size, style in ((small, 32, "-"), (large, 2048, "o-")):
 left.set(xlabel="images seen (thousands)", ylabel="loss on the batch", xlim=(0, 21))
 right.set(xlabel="updates made", xlim=(0, 21), ylim=(0, 2.9))
 right.legend(loc="lower left")
+print("the loss against images and against updates:")
 print("updates:", len(small), "with batches of 32,", len(large), "with 2048")
 show(fig, alt="By images the large batch lags far behind; by updates it keeps up.")
 # %%
