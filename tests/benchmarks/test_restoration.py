@@ -6,6 +6,7 @@ Ours and theirs take turns in one process on one thread. What is compared is the
 programs do not lengthen; a ratio is the median over the turns.
 """
 
+import importlib
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -81,7 +82,7 @@ def test_what_tiles_cost_over_one_pass(benchmark):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_step_of_rcan_is_no_slower_than_spandrels(layout, benchmark):
     """Checks at the door, a needless copy or another order of layers make the network slower than the field's."""
-    theirs_room = pytest.importorskip("spandrel.architectures.RCAN", reason="spandrel is needed to race against it")
+    theirs_room = importlib.import_module("spandrel.architectures.RCAN")  # slow to import: only here
     torch.manual_seed(0)
     ours = RCAN(2, groups=3, blocks=4, width=32, reduction=8)
     theirs = theirs_room.RCAN(scale=2, n_resgroups=3, n_resblocks=4, n_feats=32, reduction=8)
