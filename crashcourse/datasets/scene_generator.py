@@ -1,9 +1,9 @@
 """Scenes: garments on real photographs with exact boxes, masks and keypoints, made from a seed.
 
-Every scene is a random crop of a photograph with one to six garments and up to three pieces of clutter that hide them
-and that a detector may take for objects. Garments are coloured at random and take texture from photographs; their
-size is drawn evenly on a logarithmic scale, so that small ones are as common as large ones; light, shadows and noise
-differ by scene.
+Every scene is a random crop of a photograph with garments, one to six unless told otherwise, and with clutter that
+hides them and that a detector may take for objects. Garments are coloured at random and take texture from photographs;
+their size is drawn evenly on a logarithmic scale, so that small ones are as common as large ones; light, shadows and
+noise differ by scene.
 """
 
 from typing import NamedTuple
@@ -20,12 +20,21 @@ from crashcourse.errors import CourseError, check_name
 Array = NDArray[np.float32]
 VISIBLE = 0.3  # a garment shows at least this part of itself ...
 PIXELS = 16  # ... and at least so many pixels, or it is not in the picture at all
-SMALLEST_SIDE, SMALL, LARGE = 10.0, 0.09, 0.55  # an object's long side: pixels, and parts of the image's side
+SMALLEST_SIDE = 10.0  # of an object's long side, in pixels
 TRIES = 8
 MIN_SIZE = 48
 
 
-def scenes(n: int, *, seed: int, size: int = 128, split: str = "train", objects: tuple[int, int] = (1, 6)) -> Scenes:
+def scenes(
+    n: int,
+    *,
+    seed: int,
+    size: int = 128,
+    split: str = "train",
+    objects: tuple[int, int] = (1, 6),
+    sides: tuple[float, float] = (0.09, 0.55),
+    clutter: tuple[int, int] = (0, 3),
+) -> Scenes:
     """Make scenes; the same arguments give the same bytes, and scene `i` does not depend on `n`.
 
     The visible-fraction rule: every garment in a picture is labelled, and shows at least 0.3 of itself and 16 pixels.
@@ -38,6 +47,8 @@ def scenes(n: int, *, seed: int, size: int = 128, split: str = "train", objects:
         size: the side in pixels, at least 48.
         split: "train" or "test": which photographs and garments; no photograph and no garment is in both.
         objects: the fewest and the most garments that are drawn for a scene.
+        sides: the shortest and the longest long side of a garment, as parts of the image's side; at least 10 pixels.
+        clutter: the fewest and the most pieces of clutter.
 
     Returns:
         `Scenes`: images `(N, 3, size, size)` uint8, and a `Scene` for each.
@@ -46,8 +57,9 @@ def scenes(n: int, *, seed: int, size: int = 128, split: str = "train", objects:
         CourseError: an argument outside these ranges.
     """
     _check(n, seed, size, split, objects)
+    _check_look(sides, clutter)
     stock = materials(split)
-    made = [_Painter(stock, size, (seed, index, split == "test")).paint(objects) for index in range(n)]
+    made = [_Painter(stock, size, (seed, index, split == "test"), sides).paint(objects, clutter) for index in range(n)]
     images = torch.from_numpy(np.stack([image for image, _ in made]))  # (N, 3, S, S)
     return Scenes(images, tuple(Scene(image, *known) for image, (_, known) in zip(images, made, strict=True)))
 
@@ -62,6 +74,15 @@ def _check(n: int, seed: int, size: int, split: str, objects: tuple[int, int]) -
     check_name("split", split, ("train", "test"))
     if not (len(objects) == 2 and 1 <= objects[0] <= objects[1] <= 50):
         raise CourseError(f"objects must be the fewest and the most in a scene, 1 to 50, but is {objects!r}.")
+
+
+def _check_look(sides: tuple[float, float], clutter: tuple[int, int]) -> None:
+    if not (len(sides) == 2 and 0 < sides[0] <= sides[1] <= 1):
+        raise CourseError(
+            f"sides must be the shortest and the longest garment, above 0 and at most 1, but is {sides!r}."
+        )
+    if not (len(clutter) == 2 and 0 <= clutter[0] <= clutter[1] <= 50):
+        raise CourseError(f"clutter must be the fewest and the most pieces in a scene, 0 to 50, but is {clutter!r}.")
 
 
 class _Pose(NamedTuple):
@@ -98,8 +119,10 @@ class _Pose(NamedTuple):
 class _Painter:
     """Paints one scene, from the back to the front."""
 
-    def __init__(self, stock: Materials, size: int, key: tuple[int, ...]) -> None:
+    def __init__(self, stock: Materials, size: int, key: tuple[int, ...], sides: tuple[float, float]) -> None:
         self.stock, self.size = stock, size
+        self.shortest = max(SMALLEST_SIDE, sides[0] * size)
+        self.longest = max(self.shortest, sides[1] * size)
         self.rng = np.random.default_rng([int(part) for part in key])
         self.canvas = self._background()  # (S, S, 3) float32, 0 to 1
         self.instances = np.zeros((size, size), np.uint8)
@@ -109,11 +132,13 @@ class _Painter:
         self.labels: list[int] = []
         self.corners: list[Array] = []
 
-    def paint(self, objects: tuple[int, int]) -> tuple[NDArray[np.uint8], tuple[torch.Tensor, ...]]:
+    def paint(
+        self, objects: tuple[int, int], clutter: tuple[int, int]
+    ) -> tuple[NDArray[np.uint8], tuple[torch.Tensor, ...]]:
         """The image (3, S, S) and what `Scene` knows about it."""
         wanted = int(self.rng.integers(objects[0], objects[1] + 1))
-        clutter = int(self.rng.integers(0, 4))
-        order = self.rng.permutation([True] * (wanted - 1) + [False] * clutter)
+        pieces = int(self.rng.integers(clutter[0], clutter[1] + 1))
+        order = self.rng.permutation([True] * (wanted - 1) + [False] * pieces)
         for is_garment in (True, *order):
             for _ in range(TRIES):
                 if self._garment() if is_garment else self._clutter():
@@ -135,8 +160,7 @@ class _Painter:
         sprites = self.stock.sprites[label]
         which = int(rng.integers(len(sprites.boxes)))
         box = sprites.boxes[which]
-        low, high = max(SMALLEST_SIDE, SMALL * self.size), LARGE * self.size
-        long_side = low * (high / low) ** rng.random()
+        long_side = self.shortest * (self.longest / self.shortest) ** rng.random()
         scale = long_side / max(box[2] - box[0], box[3] - box[1])
         pose = self._pose((box[:2] + box[2:]) / 2, scale, rng.normal(0, 0.35))
         mirrored = rng.random() < 0.5

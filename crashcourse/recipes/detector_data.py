@@ -21,6 +21,12 @@ Objects = dict[str, Tensor]
 bool; of VOC also "ignore" `(M,)` bool, objects that are too difficult to count."""
 SEEDS = {"train": 1, "test": 2}
 """Of the scenes. Training and test scenes also have no photograph and no garment in common."""
+SCENES = {
+    "scenes": {"objects": (1, 6), "sides": (0.09, 0.55), "clutter": (0, 3)},
+    "clear_scenes": {"objects": (1, 3), "sides": (0.2, 0.6), "clutter": (0, 0)},
+}
+"""What is in them: arguments of `datasets.scenes`. Clear ones have few and large garments and nothing else, so that a
+small network learns something from them within a minute."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +37,7 @@ class DetectionData:
         images: `(N, 3, S, S)` uint8, RGB.
         targets: `Objects` for each image.
         classes: the names of the labels.
-        name: "scenes" or "voc2007".
+        name: one of `SCENES`, or "voc2007".
     """
 
     images: Tensor
@@ -76,22 +82,25 @@ def detection_data(scale: Scale, split: str, *, masks: bool = False) -> Detectio
         if masks:
             raise CourseError("voc2007 comes with boxes and without masks here; scenes have both.")
         return _voc(split, scale.image_size).take(count)
-    if scale.data != "scenes":
-        raise unknown("set of images for detectors", scale.data, ("scenes", "voc2007"))
+    if scale.data not in SCENES:
+        raise unknown("set of images for detectors", scale.data, (*SCENES, "voc2007"))
     if count is None:
         raise CourseError("scenes are made, so the scale says how many: images=... and test_images=...")
-    return _scenes(split, scale.image_size, count, scale.objects or (1, 6), masks)
+    return _scenes(scale.data, split, scale.image_size, count, scale.objects, masks)
 
 
 @lru_cache(maxsize=4)
-def _scenes(split: str, size: int, count: int, objects: tuple[int, int], masks: bool) -> DetectionData:
+def _scenes(
+    name: str, split: str, size: int, count: int, objects: tuple[int, int] | None, masks: bool
+) -> DetectionData:
     from crashcourse.datasets import scenes
 
-    made = scenes(count, seed=SEEDS[split], size=size, split=split, objects=objects)
+    look = {**SCENES[name], **({"objects": objects} if objects else {})}
+    made = scenes(count, seed=SEEDS[split], size=size, split=split, **look)
     targets = tuple(
         {"boxes": scene.boxes, "labels": scene.labels, **({"masks": scene.masks} if masks else {})} for scene in made
     )
-    return DetectionData(made.images, targets, made.classes)
+    return DetectionData(made.images, targets, made.classes, name)
 
 
 def _voc(split: str, size: int) -> DetectionData:

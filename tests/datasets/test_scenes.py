@@ -117,6 +117,30 @@ def test_same_seed_same_bytes_in_another_process_too():
     assert len(there.strip()) == 64
 
 
+def test_sides_and_clutter_are_those_asked_for():
+    """Fails if a garment is smaller or larger than asked (whole ones; a border may cut), or clutter is painted."""
+    large = scenes(40, seed=5, size=96, objects=(1, 1), sides=(0.5, 0.6), clutter=(0, 0))
+    spans = [max(s.boxes[0, 2] - s.boxes[0, 0], s.boxes[0, 3] - s.boxes[0, 1]) for s in large if s.visible[0] > 0.99]
+    assert len(spans) > 10
+    assert all(0.4 * 96 < span < 0.85 * 96 for span in map(float, spans))  # turned ones span more than their long side
+    cluttered = scenes(40, seed=5, size=96, objects=(1, 1), sides=(0.5, 0.6), clutter=(3, 3))
+    hidden = [sum(float(s.visible[0] < 0.99) for s in made) for made in (large, cluttered)]
+    assert hidden[1] > hidden[0]
+
+
+@pytest.mark.parametrize(
+    ("look", "sentence"),
+    [
+        ({"sides": (0.5, 0.2)}, "sides must be"),
+        ({"sides": (0, 0.2)}, "sides must be"),
+        ({"clutter": (2, 1)}, "clutter"),
+    ],
+)
+def test_an_impossible_look_is_refused(look, sentence):
+    with pytest.raises(CourseError, match=sentence):
+        scenes(1, seed=0, **look)
+
+
 def test_a_scene_does_not_depend_on_how_many_are_made():
     few, more = scenes(2, seed=8, size=64), scenes(5, seed=8, size=64)
     assert torch.equal(few.images, more.images[:2])

@@ -47,6 +47,16 @@ def test_scenes_of_a_scale_are_the_same_every_time_and_apart_in_training_and_tes
     assert not same.any()
 
 
+def test_clear_scenes_have_few_large_garments_and_another_set_is_other_scenes():
+    """Fails if a set's objects or sides do not reach the generator, or if two sets share what is kept in memory."""
+    clear, plain = (
+        detection_data(replace(SCALE, data=name, objects=None), "train") for name in ("clear_scenes", "scenes")
+    )
+    assert (clear.name, plain.name) == ("clear_scenes", "scenes")
+    assert max(len(target["labels"]) for target in clear.targets) <= 3
+    assert not torch.equal(clear.images, plain.images)
+
+
 def test_a_flip_moves_boxes_and_masks_with_their_object():
     """Fails if boxes stay where objects were, if x1 and x2 change places, or if what was given is changed."""
     data = detection_data(SCALE, "train", masks=True)
