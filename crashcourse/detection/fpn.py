@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from crashcourse.detection.backbone import ResNetBody
 from crashcourse.detection.boxes import box_area
-from crashcourse.detection.roi_align import numbered
+from crashcourse.detection.regions import numbered
 from crashcourse.errors import CourseError
 
 Pool = Callable[..., Tensor]

@@ -15,8 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from crashcourse.detection.roi_align import numbered
-from crashcourse.errors import CourseError
+from crashcourse.detection.regions import check_regions
 
 
 def looped_roi_pool(
@@ -37,7 +36,7 @@ def looped_roi_pool(
     Raises:
         CourseError: wrong shapes, an image that is not there, NaN, or an output size or scale that is not above 0.
     """
-    rois, down, across = _check(features, rois, output_size, spatial_scale)
+    rois, down, across = check_regions("RoIPool", features, rois, output_size, spatial_scale)
     pooled = features.new_zeros(len(rois), features.shape[1], down, across)
     on_map = (rois[:, 1:] * spatial_scale).tolist()
     for k, (image, (x1, y1, x2, y2)) in enumerate(zip(rois[:, 0].tolist(), on_map, strict=True)):
@@ -73,7 +72,7 @@ def roi_pool(
     So maxima over squares and oblongs of these sizes are made of the whole map, each from the one half its size, and a
     bin is the largest of four of them. The gradient goes to the pixel that was largest; of equals to the first.
     """
-    rois, down, across = _check(features, rois, output_size, spatial_scale)
+    rois, down, across = check_regions("RoIPool", features, rois, output_size, spatial_scale)
     rows = _bins(rois[:, 2], rois[:, 4], down, spatial_scale, features.shape[2])
     columns = _bins(rois[:, 1], rois[:, 3], across, spatial_scale, features.shape[3])
     image = rois[:, 0].long()
@@ -182,29 +181,3 @@ def _doubled(maxima: Tensor, dim: int, size: int) -> Tensor:
     """From maxima over `size` pixels along a dimension to those over twice as many."""
     length = max(0, maxima.shape[dim] - size)
     return torch.maximum(maxima.narrow(dim, 0, length), maxima.narrow(dim, maxima.shape[dim] - length, length))
-
-
-def _check(
-    features: Tensor, rois: Tensor | Sequence[Tensor], output_size: int | tuple[int, int], spatial_scale: float
-) -> tuple[Tensor, int, int]:
-    if not isinstance(features, Tensor) or features.ndim != 4 or not features.is_floating_point():
-        got = f"{tuple(features.shape)} {features.dtype}" if isinstance(features, Tensor) else type(features).__name__
-        raise CourseError(f"RoIPool takes features (N, C, H, W) float; got {got}.")
-    if not isinstance(rois, Tensor):
-        rois = numbered(rois, like=features)
-    if rois.ndim != 2 or rois.shape[1] != 5 or not rois.is_floating_point():
-        raise CourseError(
-            f"Regions come as (K, 5) float, the image's number and then xyxy, or as a list of (K, 4), one for each "
-            f"image; got {tuple(rois.shape)} {rois.dtype}."
-        )
-    down, across = (output_size, output_size) if isinstance(output_size, int) else output_size
-    if down < 1 or across < 1 or not spatial_scale > 0:
-        raise CourseError(f"output_size and spatial_scale are above 0; got {output_size} and {spatial_scale}.")
-    if not bool(rois.isfinite().all()):
-        raise CourseError("There is a NaN or an infinite number among the regions; training may have diverged.")
-    if len(rois) and not 0 <= float(rois[:, 0].min()) <= float(rois[:, 0].max()) < len(features):
-        raise CourseError(
-            f"There are {len(features)} images, numbered from 0; a region is in image {rois[:, 0].max():g}. Is the "
-            "first column the image's number?"
-        )
-    return rois, down, across

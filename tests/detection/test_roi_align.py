@@ -6,7 +6,8 @@ import torchvision.ops
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crashcourse.detection.roi_align import bilinear_sample, looped_roi_align, numbered, roi_align
+from crashcourse.detection.regions import numbered
+from crashcourse.detection.roi_align import bilinear_sample, looped_roi_align, roi_align
 from crashcourse.errors import CourseError
 
 BOTH = pytest.mark.parametrize("align", [looped_roi_align, roi_align], ids=["looped", "fast"])
