@@ -73,6 +73,7 @@ def test_a_library_stays_in_its_room(room: str, path: Path):
         "crashcourse.cli",
         "crashcourse.classification",
         "crashcourse.datasets",
+        "crashcourse.detection",
         "crashcourse.exercises",
         "crashcourse.figures",
         "crashcourse.lessons",
