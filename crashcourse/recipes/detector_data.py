@@ -23,10 +23,10 @@ SEEDS = {"train": 1, "test": 2}
 """Of the scenes. Training and test scenes also have no photograph and no garment in common."""
 SCENES = {
     "scenes": {"objects": (1, 6), "sides": (0.09, 0.55), "clutter": (0, 3)},
-    "clear_scenes": {"objects": (1, 3), "sides": (0.2, 0.6), "clutter": (0, 0)},
+    "clear_scenes": {"objects": (3, 6), "sides": (0.2, 0.5), "clutter": (0, 0)},
 }
-"""What is in them: arguments of `datasets.scenes`. Clear ones have few and large garments and nothing else, so that a
-small network learns something from them within a minute."""
+"""What is in them: arguments of `datasets.scenes`. Clear ones have large garments and nothing else, and several in each
+image, so that a small network learns something from them within a minute."""
 
 
 @dataclass(frozen=True, eq=False)
