@@ -50,7 +50,8 @@ def test_scenes_of_a_scale_are_the_same_every_time_and_apart_in_training_and_tes
 def test_clear_scenes_have_large_garments_and_another_set_is_other_scenes():
     """Fails if a set's objects or sides do not reach the generator, or if two sets share what is kept in memory."""
     clear, plain = (
-        detection_data(replace(SCALE, data=name, objects=None), "train") for name in ("clear_scenes", "scenes")
+        detection_data(replace(SCALE, data=name, objects=None, image_size=112), "train")
+        for name in ("clear_scenes", "scenes")
     )
     assert (clear.name, plain.name) == ("clear_scenes", "scenes")
     large, small = (torch.cat([t["boxes"] for t in data.targets]) for data in (clear, plain))
