@@ -18,6 +18,9 @@ from torch import Tensor
 
 from crashcourse.detection.regions import check_regions
 
+SMALL_MAP = 1024
+"""Pixels of a map up to which `roi_align` multiplies all of it with each box; on larger ones the box's window alone."""
+
 
 def bilinear_sample(features: Tensor, y: float, x: float) -> Tensor:
     """The features between the pixels: the mean of the four nearest, each weighted by how near it is.
@@ -90,13 +93,18 @@ def roi_align(
 
     The weight of a pixel in a sample is a weight of its row times a weight of its column. So each box has a matrix of
     weights for the rows of its window and one for the columns, `(bins, pixels)` both, and its small map is
-    rows · window · columns: two products instead of four reads for each sample. Gradients go to the features alone.
+    rows · window · columns: two products instead of four reads for each sample. On a small map the window is the whole
+    map, and all boxes of an image are done at once. Gradients go to the features alone.
     """
     rois, down, across = check_regions("RoIAlign", features, rois, output_size, spatial_scale)
     image, y, x, height, width = _frames(rois, spatial_scale, aligned).unbind(1)
     rows = _Samples.of(y, height, down, sampling_ratio, features.shape[2])
     columns = _Samples.of(x, width, across, sampling_ratio, features.shape[3])
     with torch.autocast(features.device.type, enabled=False):  # weights keep the precision of the features
+        if math.prod(features.shape[2:]) <= SMALL_MAP:
+            return _whole_maps(
+                features, image.long(), *(axis.over(features.shape[n]) for n, axis in ((2, rows), (3, columns)))
+            )
         return _Windows.apply(features, image.long().tolist(), *rows.matrix(), *columns.matrix())
 
 
@@ -127,6 +135,10 @@ class _Samples(NamedTuple):
         weights = torch.stack([1 - far, far], -1) * (counted / counts.clamp(min=1))[..., None]  # (K, bins, S, 2)
         return cls(torch.stack([low, (low + 1).clamp(max=length - 1)], -1).flatten(2), weights.flatten(2))
 
+    def over(self, length: int) -> Tensor:
+        """Weights `(K, bins, length)` over all pixels of the axis."""
+        return self.weights.new_zeros(*self.places.shape[:2], length).scatter_add_(2, self.places, self.weights)
+
     def matrix(self) -> tuple[Tensor, list[tuple[int, int]]]:
         """Weights `(K, bins, L)` over the pixels from a box's first to its last, and for each box these two."""
         if not self.places.numel():
@@ -140,6 +152,30 @@ class _Samples(NamedTuple):
         places = (self.places - first[:, None, None]).clamp(0, longest - 1)
         matrix.scatter_add_(2, places, self.weights)
         return matrix, list(zip(first.tolist(), last.tolist(), strict=True))
+
+
+def _whole_maps(features: Tensor, image: Tensor, by_row: Tensor, by_column: Tensor) -> Tensor:
+    """For each image all its boxes at once: (weights of their rows) · (the map) · (weights of their columns).
+
+    Args:
+        features: `(N, C, H, W)`.
+        image: `(K,)` int64.
+        by_row: `(K, down, H)`.
+        by_column: `(K, across, W)`.
+
+    Returns:
+        `(K, C, down, across)`.
+    """
+    by_row, by_column = by_row.to(features.dtype), by_column.to(features.dtype)
+    maps = features.permute(0, 2, 3, 1)  # (N, H, W, C)
+    order = image.argsort(stable=True)
+    parts = []
+    for n, own in enumerate(order.split(image.bincount(minlength=len(features)).tolist())):
+        down = by_row[own].flatten(0, 1) @ maps[n].flatten(1)  # (K_n · down, W · C)
+        down = down.unflatten(0, (len(own), by_row.shape[1])).unflatten(2, maps.shape[2:])  # (K_n, down, W, C)
+        parts.append(by_column[own][:, None] @ down)  # (K_n, down, across, C)
+    back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
+    return torch.cat(parts)[back].permute(0, 3, 1, 2)
 
 
 Spans = list[tuple[int, int]]

@@ -1,5 +1,8 @@
 """RoIAlign: by hand, its two forms against each other and against torchvision's operator, gradients, and bad input."""
 
+import sys
+from unittest.mock import patch
+
 import pytest
 import torch
 import torchvision.ops
@@ -10,7 +13,16 @@ from crashcourse.detection.regions import numbered
 from crashcourse.detection.roi_align import bilinear_sample, looped_roi_align, roi_align
 from crashcourse.errors import CourseError
 
-BOTH = pytest.mark.parametrize("align", [looped_roi_align, roi_align], ids=["looped", "fast"])
+
+def by_windows(*given, **options):
+    """`roi_align` as it is on large maps, on a map of any size."""
+    with patch.object(sys.modules["crashcourse.detection.roi_align"], "SMALL_MAP", 0):
+        return roi_align(*given, **options)
+
+
+FORMS = [looped_roi_align, roi_align, by_windows]
+BOTH = pytest.mark.parametrize("align", FORMS, ids=["looped", "fast", "fast, by windows"])
+FAST = pytest.mark.parametrize("align", [roi_align, by_windows], ids=["whole maps", "windows"])
 SETTINGS = [(ratio, aligned) for ratio in (-1, 0, 1, 2, 3) for aligned in (False, True)]
 
 
@@ -69,7 +81,7 @@ def test_both_forms_equal_torchvisions_operator(ratio, aligned):
     rois = random_rois(24, images=2, side=40)
     options = {"spatial_scale": 0.25, "sampling_ratio": ratio, "aligned": aligned}
     expected = torchvision.ops.roi_align(features, rois, (3, 4), **options)
-    for align in (looped_roi_align, roi_align):
+    for align in FORMS:
         found = align(features, rois, (3, 4), **options)
         assert found.shape == (24, 5, 3, 4)
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
@@ -97,21 +109,22 @@ def test_gradients_equal_torchvisions(ratio, aligned):
     options = {"spatial_scale": 0.25, "sampling_ratio": ratio, "aligned": aligned}
     weights = torch.randn(24, 5, 3, 4, generator=torch.Generator().manual_seed(1))
     gradients = []
-    for align in (roi_align, looped_roi_align, torchvision.ops.roi_align):
+    for align in (*FORMS, torchvision.ops.roi_align):
         given = features.clone().requires_grad_()
         (align(given, rois, (3, 4), **options) * weights).sum().backward()
         gradients.append(given.grad)
-    torch.testing.assert_close(gradients[0], gradients[2], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(gradients[1], gradients[2], atol=1e-5, rtol=1e-5)
+    for gradient in gradients[:-1]:
+        torch.testing.assert_close(gradient, gradients[-1], atol=1e-5, rtol=1e-5)
 
 
+@FAST
 @pytest.mark.parametrize("ratio", [-1, 2])
-def test_the_gradient_is_that_of_finite_differences(ratio):
+def test_the_gradient_is_that_of_finite_differences(align, ratio):
     """Fails if the backward pass is not the derivative of the forward one, whatever torchvision does."""
     features = torch.randn(2, 2, 5, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     rois = random_rois(5, images=2, side=20).double()
     assert torch.autograd.gradcheck(
-        lambda given: roi_align(given, rois, 2, spatial_scale=0.25, sampling_ratio=ratio, aligned=True), (features,)
+        lambda given: align(given, rois, 2, spatial_scale=0.25, sampling_ratio=ratio, aligned=True), (features,)
     )
 
 
@@ -135,23 +148,25 @@ def test_no_box(align, ratio):
     assert align(features, [torch.zeros(0, 4)], 2, sampling_ratio=ratio).shape == (0, 3, 2, 2)
 
 
-def test_no_box_leaves_a_gradient_of_zero():
+@FAST
+def test_no_box_leaves_a_gradient_of_zero(align):
     """Fails if a batch without a box cannot be trained on."""
     features = torch.randn(1, 3, 8, 8).requires_grad_()
-    roi_align(features, torch.zeros(0, 5), 2).sum().backward()
+    align(features, torch.zeros(0, 5), 2).sum().backward()
     assert torch.equal(features.grad, torch.zeros_like(features))
 
 
-def test_half_precision_features_keep_exact_places():
+@pytest.mark.parametrize(("side", "scale"), [(64, 1 / 16), (30, 1 / 32)], ids=["windows", "whole maps"])
+def test_half_precision_features_keep_exact_places(side, scale):
     """Fails if places are computed in bfloat16, which knows no half pixel beyond 128."""
-    features = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(0))
+    features = torch.randn(1, 4, side, side, generator=torch.Generator().manual_seed(0))
     rois = torch.tensor([[0.0, 700.3, 690.7, 900.1, 950.9]])
-    exact = roi_align(features, rois, 7, spatial_scale=1 / 16, sampling_ratio=2)
-    coarse = roi_align(features.bfloat16(), rois, 7, spatial_scale=1 / 16, sampling_ratio=2)
+    exact = roi_align(features, rois, 7, spatial_scale=scale, sampling_ratio=2)
+    coarse = roi_align(features.bfloat16(), rois, 7, spatial_scale=scale, sampling_ratio=2)
     assert coarse.dtype == torch.bfloat16
     assert (coarse.float() - exact).abs().max() < 0.05
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(roi_align(features, rois, 7, spatial_scale=1 / 16, sampling_ratio=2), exact)
+        assert torch.equal(roi_align(features, rois, 7, spatial_scale=scale, sampling_ratio=2), exact)
 
 
 @settings(max_examples=40, deadline=None)
