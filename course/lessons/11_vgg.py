@@ -215,6 +215,7 @@ for depth in (11, 13, 16, 19):
     macs = count_macs(plain, (3, 224, 224))
     rows.append([f"VGG-{depth}", *counts, counts[1] - counts[0], macs])
 headers = ["network", "parameters", "with BatchNorm", "more", "MACs"]
+print("parameters and multiply-adds, without and with BatchNorm:")
 show_table(rows, headers, "The four networks, for one image of 224×224")
 # %% [markdown]
 # Next to nothing: VGG-16 has 4,224 channels in its 13 convolutions, so 8,448 more

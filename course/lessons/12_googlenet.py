@@ -62,6 +62,7 @@ for place in range(1, 5):
     rows.append([place, channels, channels + sum(filters.values()), macs])
     channels += sum(filters.values())
 headers = ["module", "channels in", "channels out", "MACs"]
+print("the cost of each module in the row:")
 show_table(rows, headers, "Naive modules in a row (figure 2a of the paper)")
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # The cost grows with every module; the fourth alone costs a third of VGG-16.
