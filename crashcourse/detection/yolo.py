@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from crashcourse.detection.boxes import check_objects, convert_boxes
+from crashcourse.detection.boxes import check_objects, clip_boxes, convert_boxes
 from crashcourse.detection.nms import batched_nms
 from crashcourse.errors import CourseError
 
@@ -232,29 +232,40 @@ def decode(output: Tensor, grid: Grid, size: tuple[int, int]) -> tuple[Tensor, T
 
 @torch.no_grad()
 def predict(
-    model: nn.Module, images: Tensor, grid: Grid, *, least_score: float = 0.3, iou_threshold: float = 0.5
+    model: nn.Module,
+    images: Tensor,
+    grid: Grid,
+    *,
+    least_score: float = 0.3,
+    iou_threshold: float = 0.5,
+    most: int = 100,
 ) -> list[dict[str, Tensor]]:
     """Detect: decode, drop low scores, suppress within each class. Call `model.eval()` first.
+
+    A box has a score for each class (equation 1), and is an answer for each whose score is high enough. With a low
+    `least_score`, as average precision wants it, that is often several.
 
     Args:
         model: images -> output `(N, S, S, channels)`.
         images: `(N, 3, H, W)` float, as in training.
         grid: the layout.
-        least_score: boxes whose best class scores less are dropped.
+        least_score: what scores less is dropped.
         iou_threshold: of the suppression.
+        most: answers for an image, at most: the best.
 
     Returns:
-        For each image "boxes" `(K, 4)` xyxy pixels inside the image, "scores" `(K,)`, "labels" `(K,)`, best first.
+        For each image "boxes" `(K, 4)` xyxy pixels, cut off at the image's border, "scores" `(K,)`, "labels" `(K,)`,
+        best first. Boxes that lie outside the image, or have no area, are left out.
     """
     height, width = images.shape[-2:]
     boxes, scores = decode(model(images), grid, (height, width))
-    limits = torch.tensor([width, height, width, height], dtype=boxes.dtype, device=boxes.device)
-    boxes = torch.minimum(boxes.clamp(min=0), limits)
-    best, labels = scores.max(-1)  # (N, S·S·B)
+    boxes = clip_boxes(boxes, (height, width))
+    there = (boxes[..., 2:] > boxes[..., :2]).all(-1)  # (N, S·S·B)
+    good = (scores >= least_score) & there[..., None]  # (N, S·S·B, C)
     results = []
-    for own_boxes, own_scores, own_labels in zip(boxes, best, labels, strict=True):
-        good = own_scores >= least_score
-        own_boxes, own_scores, own_labels = own_boxes[good], own_scores[good], own_labels[good]
-        kept = batched_nms(own_boxes, own_scores, own_labels, iou_threshold)
-        results.append({"boxes": own_boxes[kept], "scores": own_scores[kept], "labels": own_labels[kept]})
+    for own_boxes, own_scores, own_good in zip(boxes, scores, good, strict=True):
+        place, labels = own_good.nonzero(as_tuple=True)
+        answers, sure = own_boxes[place], own_scores[place, labels]
+        kept = batched_nms(answers, sure, labels, iou_threshold)[:most]
+        results.append({"boxes": answers[kept], "scores": sure[kept], "labels": labels[kept]})
     return results

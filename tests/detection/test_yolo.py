@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from crashcourse.detection import box_iou, yolo_loss
 from crashcourse.detection.yolo import Grid, boxes_of, decode, encode_batch, encode_targets, predict, stack_targets
 from crashcourse.detection.yolo_loss import overlaps, yolo_v1_loss
-from crashcourse.detection.yolo_network import YoloV1, small_yolo, yolo_v1
+from crashcourse.detection.yolo_network import SmallYolo, YoloV1, small_yolo, yolo_v1
 from crashcourse.errors import CourseError
 from crashcourse.inspection import count_parameters
+from tests.contracts import CONTRACTS, ModelCase, overfits_one_batch
 
 FORMS = pytest.mark.parametrize("per_box", [False, True], ids=["per cell", "per box"])
 TINY = Grid(cells=2, boxes=2, classes=3)
@@ -264,6 +265,74 @@ def test_prediction_scores_by_class_times_confidence_and_suppresses():
     assert none["boxes"].shape == (0, 4)
 
 
+def test_a_box_is_an_answer_for_every_class_that_scores():
+    """Fails if only the best class of a box answers, if classes suppress each other, or if the worst answers stay."""
+    grid = Grid(2, 1, 3)
+    output = torch.zeros(1, 2, 2, grid.channels)
+    found = grid.split(output)
+    found.classes[0, 0, 0] = torch.tensor([0.5, 0.9, 0.02])
+    found.classes[0, 1, 1] = torch.tensor([0.0, 0.0, 0.6])
+    found.confidence[0, [0, 1], [0, 1]] = 1
+    found.xy[0] = 0.5
+    found.root_wh[0] = 0.5
+    (result,) = predict(lambda images: output, torch.zeros(1, 3, 100, 100), grid, least_score=0.1)
+    assert result["labels"].tolist() == [1, 2, 0]
+    assert result["scores"].tolist() == pytest.approx([0.9, 0.6, 0.5])
+    assert torch.equal(result["boxes"][0], result["boxes"][2])
+    (best,) = predict(lambda images: output, torch.zeros(1, 3, 100, 100), grid, least_score=0.1, most=2)
+    assert best["labels"].tolist() == [1, 2]
+
+
+def test_boxes_outside_the_image_are_no_answers():
+    """Fails if a box that is cut off to nothing stays, or one that reaches over the border goes."""
+    grid = Grid(2, 2, 1)
+    output = torch.zeros(1, 2, 2, grid.channels)
+    found = grid.split(output)
+    found.classes[0, 0, 0, 0] = 1
+    found.confidence[0, 0, 0] = torch.tensor([0.9, 0.8])
+    found.xy[0, 0, 0] = torch.tensor([[-0.6, 0.5], [-0.1, 0.5]])  # centres at -30 and -5
+    found.root_wh[0, 0, 0] = 0.2**0.5
+    (result,) = predict(lambda images: output, torch.zeros(1, 3, 100, 100), grid)
+    assert result["scores"].tolist() == pytest.approx([0.8])
+    assert result["boxes"][0].tolist() == pytest.approx([0, 15, 5, 35], abs=1e-4)
+
+
+SMALL = ModelCase("small_yolo", lambda: small_yolo(3, cells=3, width=8), (3, 3, 48, 48), (3, 3, 3, 13))
+
+
+@pytest.mark.parametrize("contract", [c for c in CONTRACTS if c is not overfits_one_batch], ids=lambda c: c.__name__)
+def test_the_small_network_keeps_the_contract(contract):
+    """Instead of `overfits_one_batch`, which needs one label an image: `test_the_small_network_learns_its_batch`."""
+    contract(SMALL)
+
+
+def test_the_small_network_stage_by_stage():
+    """Fails if the stem works at full size, which costs most of the time, or if a stage loses a convolution."""
+    model, shapes = small_yolo(), []
+    features = torch.zeros(1, 3, 112, 112)
+    for layer in model.features:
+        features = layer(features)
+        if isinstance(layer, torch.nn.Conv2d):
+            shapes.append(tuple(features.shape[1:]))
+    assert shapes == [(24, 28, 28), (24, 28, 28), (48, 14, 14), (48, 14, 14), (96, 7, 7), (96, 7, 7)]
+    assert count_parameters(model) == 163_983
+    deeper = SmallYolo(model.grid, width=8, stages=(0, 2, 3))
+    widths = [layer.out_channels for layer in deeper.features if isinstance(layer, torch.nn.Conv2d)]
+    assert widths == [8, 16, 16, 16, 32, 32, 32, 32]
+
+
+def test_the_small_network_begins_with_boxes_in_the_middle_of_their_cells():
+    """Fails if the head's biases stand at other channels: then training begins with boxes of no size."""
+    torch.manual_seed(0)
+    model = small_yolo(3, cells=3, width=8).eval()
+    with torch.no_grad():
+        found = model.grid.split(model(torch.rand(2, 3, 48, 48)))
+    assert (found.xy - 0.5).abs().max() < 0.2
+    assert (found.root_wh - 0.5).abs().max() < 0.2
+    assert found.confidence.abs().max() < 0.2
+    assert found.classes.abs().max() < 0.2
+
+
 def test_the_small_network_learns_its_batch():
     """Fails if a sign, a mask or the order of the output is wrong: then four scenes cannot be learned by heart."""
     torch.manual_seed(0)
@@ -299,11 +368,13 @@ def test_boxes_of_a_cell():
         (lambda: Grid(classes=2.5), "classes"),
         (lambda: TINY.split(torch.zeros(1, 2, 2, 12)), "\\(N, 2, 2, 13\\)"),
         (lambda: targets([[10.0, 10, 10, 20]], [0]), "x1 < x2"),
+        (lambda: targets([[10.0, 10, 10, 10]], [0]), "x1 < x2"),
         (lambda: targets([[10.0, 10, 20, 20]], [3]), "between 0 and 2"),
         (lambda: targets([[110.0, 10, 120, 20]], [0]), "outside the 100×100 image"),
         (lambda: targets([[10.0, 10, 20, 20]], [0, 1]), "each box needs one"),
         (lambda: encode_batch([torch.tensor([[5.0, 5, 5, 9]])], [torch.tensor([0])], TINY, (9, 9)), "x1 < x2"),
         (lambda: small_yolo()(torch.zeros(1, 3, 64, 64)), "112"),
+        (lambda: SmallYolo(TINY, stages=(1, 1)), "three stages"),
         (lambda: YoloV1(TINY, hidden=8)(torch.zeros(1, 3, 448, 448)), "128"),
     ],
 )
