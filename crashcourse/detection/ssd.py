@@ -1,7 +1,8 @@
 """SSD: every default box of several maps is classified and moved, in one pass.
 
 Paper: Liu et al., "SSD: Single shot multibox detector", 2015, arXiv:1512.02325: figure 2, sections 2.1 and 3.1 (the
-network SSD300 on VGG-16). Default boxes and matching are in `ssd_boxes.py`, the loss in `ssd_loss.py`.
+network SSD300 on VGG-16). Its maps are in `ssd_maps.py`, default boxes and matching in `ssd_boxes.py`, the loss in
+`ssd_loss.py`.
 
 **Differs from the paper:** parameter names, the normalization of images and the default boxes of `ssd300_vgg16` are
 torchvision's (COCO's); give it `layout=SSD300` for the paper's boxes. All its layers train; torchvision freezes the
@@ -15,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crashcourse.classification.vgg import CHANNELS, CONFIGURATIONS, vgg_features
 from crashcourse.detection.boxes import clip_boxes
 from crashcourse.detection.nms import batched_nms
 from crashcourse.detection.ssd_boxes import SSD300_COCO, DefaultBoxes, decode_offsets
+from crashcourse.detection.ssd_maps import SmallMaps, VggMaps, xavier
 from crashcourse.errors import CourseError
 
 MEAN = (0.48235, 0.45882, 0.40784)
@@ -39,84 +40,6 @@ class SsdOutput(NamedTuple):
     logits: Tensor
 
 
-class VggMaps(nn.Module):
-    """VGG-16 to conv4_3, then dilated and shrinking convolutions: six maps of a 300×300 image (figure 2).
-
-    Shapes:
-        `(N, 3, 300, 300)` float -> `(N, 512, 38, 38)`, `(N, 1024, 19, 19)`, `(N, 512, 10, 10)`, `(N, 256, 5, 5)`,
-        `(N, 256, 3, 3)`, `(N, 256, 1, 1)`.
-    """
-
-    channels = (512, 1024, 512, 256, 256, 256)
-
-    def __init__(self) -> None:
-        super().__init__()
-        vgg = vgg_features(CONFIGURATIONS["D"], CHANNELS)
-        pools = [place for place, layer in enumerate(vgg) if isinstance(layer, nn.MaxPool2d)]
-        vgg[pools[2]].ceil_mode = True  # 75 -> 38, not 37
-        _he(vgg)
-        self.scale_weight = nn.Parameter(torch.full((512,), 20.0))
-        self.features = vgg[: pools[3]]  # to the ReLU of conv4_3
-        dense = nn.Sequential(  # VGG's two dense layers as convolutions (section 3)
-            nn.MaxPool2d(3, 1, padding=1),
-            nn.Conv2d(512, 1024, 3, padding=6, dilation=6),  # fc6: sees 13×13 with 9 weights
-            nn.ReLU(inplace=True),
-            nn.Conv2d(1024, 1024, 1),  # fc7
-            nn.ReLU(inplace=True),
-        )
-        self.extra = nn.ModuleList(
-            [
-                nn.Sequential(*vgg[pools[3] : pools[4]], dense),  # 38 -> 19
-                _shrink(1024, 256, 512, stride=2),  # conv8: 19 -> 10
-                _shrink(512, 128, 256, stride=2),  # conv9: 10 -> 5
-                _shrink(256, 128, 256),  # conv10: 5 -> 3
-                _shrink(256, 128, 256),  # conv11: 3 -> 1
-            ]
-        )
-        for block in (dense, *self.extra[1:]):
-            _xavier(block)
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """`(N, 3, 300, 300)` float -> the six maps."""
-        maps = self.features(images)  # (N, 512, 38, 38)
-        # conv4_3 is far larger than what follows: each place gets the length 1, then a learned one (section 3.1)
-        found = [self.scale_weight.view(1, -1, 1, 1) * F.normalize(maps)]
-        for block in self.extra:
-            maps = block(maps)
-            found.append(maps)
-        return found
-
-
-class SmallMaps(nn.Module):
-    """3×3 convolutions with batch normalization, halving five times; the last four halvings give a map each.
-
-    Args:
-        width: channels of the first convolution; they double up to eight times as many.
-
-    Shapes:
-        `(N, 3, S, S)` float -> four maps, of S / 4, S / 8, S / 16, S / 32 rounded up: 28, 14, 7 and 4 for 112 pixels.
-    """
-
-    def __init__(self, width: int = 16) -> None:
-        super().__init__()
-        self.channels = (2 * width, 4 * width, 8 * width, 8 * width)
-        stem = [_convolution(3, width, stride=2), _convolution(width, 2 * width, stride=2)]
-        self.features = nn.Sequential(*stem, _convolution(2 * width, 2 * width))  # (N, 2 width, S / 4, S / 4)
-        self.extra = nn.ModuleList(
-            nn.Sequential(_convolution(before, after, stride=2), _convolution(after, after))
-            for before, after in zip(self.channels, self.channels[1:], strict=False)
-        )
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """`(N, 3, S, S)` float -> the four maps."""
-        maps = self.features(images)
-        found = [maps]
-        for block in self.extra:
-            maps = block(maps)
-            found.append(maps)
-        return found
-
-
 class ScoringHead(nn.Module):
     """A 3×3 convolution on every map, which gives the same numbers for every default box.
 
@@ -132,7 +55,7 @@ class ScoringHead(nn.Module):
         self.module_list = nn.ModuleList(
             nn.Conv2d(own, columns * boxes, 3, padding=1) for own, boxes in zip(channels, per_place, strict=True)
         )
-        _xavier(self)
+        xavier(self)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Maps `(N, channels, H, W)` -> `(N, P, columns)`, in the order of `DefaultBoxes.boxes`."""
@@ -293,35 +216,6 @@ def _check_image(image: Tensor) -> None:
         raise CourseError(f"{expected}; got {image.dtype}. Scale first: images.float() / 255.")
 
 
-def _shrink(in_channels: int, middle: int, out_channels: int, *, stride: int = 1) -> nn.Sequential:
-    """1×1 to fewer channels, then 3×3: with stride 2 half the side, without padding two places less."""
-    return nn.Sequential(
-        nn.Conv2d(in_channels, middle, 1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(middle, out_channels, 3, stride, padding=stride - 1),
-        nn.ReLU(inplace=True),
-    )
-
-
-def _convolution(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Sequential:
-    conv = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
-
-
-def _he(layers: nn.Module) -> None:
-    for layer in layers.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
-
-
-def _xavier(layers: nn.Module) -> None:
-    for layer in layers.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
-
-
 def ssd300_vgg16(num_classes: int = 91, *, layout: DefaultBoxes = SSD300_COCO) -> SSD:
     """SSD300: 35,641,826 parameters for COCO's 91 classes, 26,285,486 for VOC's 21, background counted."""
     return SSD(VggMaps(), layout, num_classes)
@@ -330,11 +224,15 @@ def ssd300_vgg16(num_classes: int = 91, *, layout: DefaultBoxes = SSD300_COCO) -
 def small_layout(image: int = 112) -> DefaultBoxes:
     """Default boxes for `small_ssd`: four at each place; squares from 9 to 53 of 112 pixels."""
     steps = (4, 8, 16, 32)
-    maps = tuple(-(-image // step) for step in steps)  # rounded up
+    maps = tuple(-(-(image // 4) // part) for part in (1, 2, 4, 8))  # down, then up, as the convolutions round
     sizes = tuple(image * size / 112 for size in (9, 17, 30, 46, 60))
     return DefaultBoxes(image, maps, steps, sizes, ((2,),) * 4)
 
 
 def small_ssd(num_classes: int = 6, *, image: int = 112, width: int = 16) -> SSD:
     """The small network over the classes of `scenes` and background."""
-    return SSD(SmallMaps(width), small_layout(image), num_classes, mean=(0.5,) * 3, std=(0.25,) * 3)
+    model = SSD(SmallMaps(width), small_layout(image), num_classes, mean=(0.5,) * 3, std=(0.25,) * 3)
+    for layer in model.head.modules():
+        if isinstance(layer, nn.Conv2d):  # from Xavier's start it says much of what it has not seen yet
+            nn.init.normal_(layer.weight, std=0.01)
+    return model

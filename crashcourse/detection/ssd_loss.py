@@ -74,7 +74,7 @@ def multibox_loss(offsets: Tensor, logits: Tensor, target: SsdTarget, *, ratio: 
     """
     _check(offsets, logits, target)
     positive = target.labels > 0  # (N, P)
-    loss = F.cross_entropy(logits.flatten(0, 1), target.labels.flatten(), reduction="none").view_as(positive)
+    loss = F.cross_entropy(logits.transpose(1, 2), target.labels, reduction="none")  # (N, P)
     counted = positive | hard_negatives(loss, positive, ratio=ratio)
     count = positive.sum().clamp(min=1)
     location = F.smooth_l1_loss(offsets[positive], target.offsets[positive], reduction="sum")

@@ -218,7 +218,7 @@ def test_contract(contract):
     contract(SMALL)
 
 
-@pytest.mark.parametrize("image", [64, 96, 112, 128, 200])
+@pytest.mark.parametrize("image", [64, 96, 110, 112, 128, 200])
 def test_maps_and_default_boxes_fit(image):
     """Fails if a size that is not a multiple of 64 gives maps for which there are no default boxes."""
     with torch.device("meta"):
