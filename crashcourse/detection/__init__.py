@@ -22,7 +22,7 @@ from crashcourse.detection.failures import found_objects, why_missed
 from crashcourse.detection.fast_rcnn import FastRCNN, SingleMap, fast_rcnn_vgg16
 from crashcourse.detection.faster_rcnn import FasterRCNN, fasterrcnn_resnet50_fpn, fasterrcnn_vgg16, small_faster_rcnn
 from crashcourse.detection.fpn import FeaturePyramid, MultiScalePool, PyramidBackbone, assign_levels, resnet_fpn
-from crashcourse.detection.mask_rcnn import MaskRCNN, mask_loss, maskrcnn_resnet50_fpn
+from crashcourse.detection.mask_rcnn import MaskRCNN, mask_loss, maskrcnn_resnet50_fpn, small_mask_rcnn
 from crashcourse.detection.masks import mask_targets, paste_masks
 from crashcourse.detection.matching import BalancedSampler, match
 from crashcourse.detection.nms import batched_nms, greedy_nms, nms, soft_nms
@@ -146,6 +146,7 @@ __all__ = [
     "shape_iou",
     "simulated_detections",
     "small_faster_rcnn",
+    "small_mask_rcnn",
     "small_ssd",
     "small_yolo",
     "soft_nms",
