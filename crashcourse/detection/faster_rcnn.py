@@ -180,14 +180,14 @@ def small_faster_rcnn(
         anchors,
         RPNHead(4 * width, anchors.per_place),
         sampler=BalancedSampler(64, 0.5),
-        before_nms=(150, 300),
-        after_nms=(50, 100),
+        before_nms=(100, 300),
+        after_nms=(40, 100),
     )
     heads = RoIHeads(
         MultiScalePool(pool, (5, 5), strides=(8,)),
         TwoMLPHead(4 * width * 5 * 5, 8 * width),
         FastRCNNPredictor(8 * width, classes + 1),
-        sampler=BalancedSampler(64, 0.5),  # half of them objects: scenes have few, and a minute is short
+        sampler=BalancedSampler(32, 0.5),  # half of them objects: scenes have few, and a minute is short
     )
     return FasterRCNN(SingleMap(small_features(width), 4 * width), rpn, heads, DetectionTransform(None, divisible=8))
 

@@ -1,11 +1,15 @@
-"""Recipe of lesson 23: a small Faster R-CNN on scenes.
+"""Recipes of lesson 23: a small Faster R-CNN on scenes, and the same, wider, on PASCAL VOC 2007.
 
 Papers: Ren et al., 2015, arXiv:1506.01497; RoIAlign in place of RoIPool: He et al., 2017, arXiv:1703.06870, section 3.
 **Differs from the papers:** no pretraining; AdamW under one cycle; all four losses together; whole images at one size.
 """
 
+from dataclasses import replace
+
 from torch import Tensor
 
+from crashcourse.datasets.scene_types import SCENE_CLASSES
+from crashcourse.datasets.voc import VOC_CLASSES
 from crashcourse.detection.faster_rcnn import ALIGNED, SMALL_SIZES, FasterRCNN, small_faster_rcnn
 from crashcourse.detection.roi_pool import roi_pool
 from crashcourse.recipes.base import Job, Recipe, Run, Scale
@@ -13,7 +17,9 @@ from crashcourse.recipes.detector import train_on_scenes
 from crashcourse.recipes.detector_data import Objects
 
 SCENES = "scenes: garments of Fashion-MNIST (MIT licence) on photographs; see data/README.md"
-POOLS = {"roi_align": ALIGNED, "roi_pool": roi_pool}
+POOLS = {"roi_pool": roi_pool, "roi_align": ALIGNED}
+ANCHOR_SIDES = {"scenes": SMALL_SIZES, "clear_scenes": (20.0, 32.0, 48.0), "voc2007": (14.0, 32.0, 72.0)}
+"""Of each set of images, in pixels of images of 112; they grow with the images."""
 
 
 def faster_rcnn_step(model: FasterRCNN, batch: tuple[Tensor, list[Objects]]) -> dict[str, Tensor]:
@@ -37,63 +43,66 @@ def faster_rcnn_predict(model: FasterRCNN, images: Tensor) -> list[dict[str, Ten
 
 
 def faster_rcnn_variant(variant: str, scale: Scale) -> FasterRCNN:
-    """The small network of a variant; anchors grow with the scenes."""
-    sizes = [size * scale.image_size / 112 for size in SMALL_SIZES]
-    return small_faster_rcnn(width=scale.width, pool=POOLS[variant], sizes=sizes)
+    """The small network of a variant; anchors grow with the images."""
+    sizes = [size * scale.image_size / 112 for size in ANCHOR_SIDES[scale.data]]
+    classes = len(VOC_CLASSES) if scale.data == "voc2007" else len(SCENE_CLASSES)
+    return small_faster_rcnn(classes, width=scale.width, pool=POOLS[variant], sizes=sizes)
 
 
-def _train_scenes(job: Job) -> Run:
+def _train(job: Job) -> Run:
     model = faster_rcnn_variant(job.variant, job.scale)
     return train_on_scenes(model, job, step=faster_rcnn_step, predict=faster_rcnn_predict)
 
 
+VARIANTS = {"roi_pool": "regions pooled by RoIPool, as in the paper", "roi_align": "regions pooled by RoIAlign"}
 LAPTOP = Scale(
-    epochs=4,
-    batch_size=8,
+    epochs=3,
+    batch_size=16,
     learning_rate=5e-3,
-    compares=("roi_align",),
+    compares=("roi_pool",),
     stages=(),
-    data="scenes",
+    data="clear_scenes",
     image_size=112,
     images=2000,
     test_images=300,
-    objects=(1, 6),
+)
+GPU = Scale(
+    epochs=30,
+    batch_size=32,
+    learning_rate=5e-3,
+    width=48,
+    compares=("roi_pool", "roi_align"),
+    stages=(),
+    data="scenes",
+    image_size=224,
+    images=20000,
+    test_images=1000,
+    objects=(1, 12),
 )
 
 FASTER_RCNN_SCENES = Recipe(
     name="faster_rcnn_scenes",
     title="a small Faster R-CNN on scenes",
     data=SCENES,
-    variants={"roi_align": "regions pooled by RoIAlign", "roi_pool": "regions pooled by RoIPool, as in the paper"},
+    variants=VARIANTS,
     scales={
         "laptop": LAPTOP,
-        "study": Scale(
-            epochs=12,
-            batch_size=8,
-            learning_rate=5e-3,
-            compares=("roi_align", "roi_pool"),
-            stages=(),
-            data="scenes",
-            image_size=112,
-            images=2000,
-            test_images=300,
-            objects=(1, 6),
-        ),
-        "gpu": Scale(
-            epochs=30,
-            batch_size=32,
-            learning_rate=5e-3,
-            width=48,
-            compares=("roi_align", "roi_pool"),
-            stages=(),
-            data="scenes",
-            image_size=224,
-            images=20000,
-            test_images=1000,
-            objects=(1, 12),
-        ),
+        "study": replace(LAPTOP, epochs=12, compares=("roi_pool", "roi_align"), data="scenes", objects=(1, 6)),
+        "gpu": GPU,
     },
-    run=_train_scenes,
+    run=_train,
+)
+FASTER_RCNN_VOC = Recipe(
+    name="faster_rcnn_voc2007",
+    title="a small Faster R-CNN on PASCAL VOC 2007, from scratch",
+    data="PASCAL VOC 2007 (flickr's terms of use)",
+    variants=VARIANTS,
+    scales={
+        "gpu": replace(
+            GPU, epochs=60, data="voc2007", image_size=256, images=None, test_images=None, objects=None, width=64
+        )
+    },
+    run=_train,
 )
 
-RECIPES = [FASTER_RCNN_SCENES]
+RECIPES = [FASTER_RCNN_SCENES, FASTER_RCNN_VOC]

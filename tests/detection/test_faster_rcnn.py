@@ -351,7 +351,7 @@ def test_the_small_network_learns_its_batch():
         image[n % 2, int(y1) : int(y2), int(x1) : int(x2)] += 0.7
     targets = [{"boxes": torch.tensor([b]), "labels": torch.tensor([1 + n % 2])} for n, b in enumerate(boxes)]
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
-    for _ in range(60):
+    for _ in range(100):
         optimizer.zero_grad()
         sum(model(images, targets).values()).backward()
         optimizer.step()
