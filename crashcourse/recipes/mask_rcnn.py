@@ -1,0 +1,116 @@
+"""Recipe of lesson 24: a small Mask R-CNN on scenes.
+
+Paper: He et al., 2017, arXiv:1703.06870: the branch (section 3), RoIAlign against RoIPool (tables 2c and 2d).
+**Differs from the paper:** no pretraining; AdamW under one cycle; whole images at one size; RoIPool stands in for
+RoIAlign in both branches.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from crashcourse.detection.average_precision import COCO_THRESHOLDS, DetectionScores
+from crashcourse.detection.mask_rcnn import MaskRCNN, small_mask_rcnn
+from crashcourse.recipes.base import Job, Recipe, Run, Scale
+from crashcourse.recipes.detector import train_on_scenes
+from crashcourse.recipes.detector_data import DetectionData, Objects, detection_data
+from crashcourse.recipes.faster_rcnn import ANCHOR_SIDES, POOLS, SCENES
+
+
+def mask_rcnn_step(model: MaskRCNN, batch: tuple[Tensor, list[Objects]]) -> dict[str, Tensor]:
+    """The step of Mask R-CNN: the sum of its five losses, and each by its name.
+
+    Args:
+        model: images and targets -> losses; its labels begin at 1.
+        batch: images `(N, 3, H, W)` float in [0, 1], and for each its objects with masks, whose labels begin at 0.
+    """
+    images, targets = batch
+    moved = [{name: values.to(images.device) for name, values in target.items()} for target in targets]
+    losses = model(images, [{**target, "labels": target["labels"] + 1} for target in moved])
+    return {"loss": sum(losses.values()), **losses}
+
+
+def mask_rcnn_predict(model: MaskRCNN, images: Tensor) -> list[dict[str, Tensor]]:
+    """Detections with labels from 0, and "masks" `(D, H, W)` bool: where the probability is above one half."""
+    return [{**found, "labels": found["labels"] - 1, "masks": found["masks"] > 0.5} for found in model(images)]
+
+
+def boxes_only(model: MaskRCNN, images: Tensor) -> list[dict[str, Tensor]]:
+    """`mask_rcnn_predict` without masks, which take memory."""
+    return [{name: found[name] for name in ("boxes", "scores", "labels")} for found in mask_rcnn_predict(model, images)]
+
+
+@torch.no_grad()
+def mask_scores(model: MaskRCNN, data: DetectionData, *, batch_size: int = 25) -> dict[str, float]:
+    """Average precision of masks by COCO's rules. Call `model.eval()` first.
+
+    Args:
+        model: a trained network.
+        data: images whose objects have masks.
+        batch_size: masks of so many images are in memory at a time.
+
+    Returns:
+        "mask_map50": mean over classes, with a mask IoU of 0.5; "mask_map": at 0.50, 0.55, ..., 0.95.
+    """
+    device = next(model.parameters()).device
+    scores = DetectionScores(len(data.classes), iou_thresholds=COCO_THRESHOLDS, by="masks")
+    for start in range(0, len(data), batch_size):
+        found = mask_rcnn_predict(model, data.images[start : start + batch_size].to(device).float() / 255)
+        for own, target in zip(found, data.targets[start : start + batch_size], strict=True):
+            said = {name: own[name].cpu() for name in ("masks", "scores", "labels")}
+            scores.add(said, {name: target[name] for name in ("masks", "labels")})
+    result = scores.coco()
+    return {"mask_map50": result.per_threshold[0.5], "mask_map": result.mean}
+
+
+def mask_rcnn_variant(variant: str, scale: Scale) -> MaskRCNN:
+    """The small network of a variant; anchors grow with the scenes."""
+    sizes = [size * scale.image_size / 112 for size in ANCHOR_SIDES[scale.data]]
+    return small_mask_rcnn(width=scale.width, pool=POOLS[variant], sizes=sizes)
+
+
+def _train_scenes(job: Job) -> Run:
+    model = mask_rcnn_variant(job.variant, job.scale)
+    run = train_on_scenes(model, job, step=mask_rcnn_step, predict=boxes_only, masks=True)
+    masks = mask_scores(run.model, detection_data(job.scale, "test", masks=True))
+    return replace(run, metrics={**run.metrics, **masks})
+
+
+LAPTOP = Scale(
+    epochs=3,
+    batch_size=16,
+    learning_rate=3e-3,
+    compares=("roi_align",),
+    stages=(),
+    data="clear_scenes",
+    image_size=112,
+    images=2000,
+    test_images=300,
+)
+
+MASK_RCNN_SCENES = Recipe(
+    name="mask_rcnn_scenes",
+    title="a small Mask R-CNN on scenes",
+    data=SCENES,
+    variants={"roi_align": "regions pooled by RoIAlign", "roi_pool": "regions pooled by RoIPool, in both branches"},
+    scales={
+        "laptop": LAPTOP,
+        "study": replace(LAPTOP, epochs=12, compares=("roi_align", "roi_pool"), data="scenes"),
+        "gpu": replace(
+            LAPTOP,
+            epochs=30,
+            batch_size=32,
+            width=48,
+            compares=("roi_align", "roi_pool"),
+            data="scenes",
+            image_size=224,
+            images=20000,
+            test_images=1000,
+            objects=(1, 12),
+        ),
+    },
+    run=_train_scenes,
+)
+
+RECIPES = [MASK_RCNN_SCENES]
