@@ -8,7 +8,7 @@ import crashcourse.detection as room
 
 FOLDER = Path(room.__file__).parent
 # Helpers that other modules of the room share; a lesson has no need of their names.
-INSIDE = {"backbone", "detection_images", "regions", "scored_image"}
+INSIDE = {"backbone", "detection_images", "regions", "scored_image", "ssd_maps"}
 
 
 def test_every_public_name_is_there_and_is_not_a_module():
