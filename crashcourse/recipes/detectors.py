@@ -107,7 +107,7 @@ RECIPES = [
         },
         scales={
             "laptop": LAPTOP,
-            "study": replace(LAPTOP, epochs=8),
+            "study": replace(LAPTOP, epochs=4),
             "gpu": replace(
                 LAPTOP,
                 epochs=30,

@@ -53,13 +53,25 @@ def test_masks_are_scored_as_masks():
 
 
 def test_predictions_count_from_0_and_masks_are_cut_at_one_half():
-    """Fails if 0 stays background, if masks stay probabilities, or if boxes alone still carry masks."""
+    """Fails if 0 stays background, or if masks stay probabilities."""
     target = detection_data(SCALE, "test", masks=True).targets[0]
     answer = told(target, target["masks"])
     (found,) = mask_rcnn_predict(Knowing([answer]), torch.zeros(1, 3, 64, 64))
     assert torch.equal(found["labels"], target["labels"])
     assert torch.equal(found["masks"], target["masks"])
-    assert set(boxes_only(Knowing([answer]), torch.zeros(1, 3, 64, 64))[0]) == {"boxes", "scores", "labels"}
+
+
+@torch.no_grad()
+def test_boxes_without_masks_are_the_same_boxes():
+    """Fails if the short way leaves out a step of the long one."""
+    torch.manual_seed(0)
+    model, images = small_mask_rcnn(width=4).eval(), torch.rand(2, 3, 64, 64)
+    whole, short = mask_rcnn_predict(model, images), boxes_only(model, images)
+    assert len(whole[0]["boxes"]) > 0
+    for one, other in zip(whole, short, strict=True):
+        assert set(other) == {"boxes", "scores", "labels"}
+        for name in other:
+            assert torch.equal(one[name], other[name])
 
 
 def test_the_step_is_the_sum_of_five_losses_and_leaves_targets_alone():
