@@ -111,9 +111,9 @@ def _build_check(project: object, lessons: object) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     if options.what == "models":
-        from crashcourse.classification import models_table
+        from crashcourse import classification, segmentation
 
-        print(models_table())
+        print(classification.models_table(), segmentation.models_table(), sep="\n\n")
         return 0
     from crashcourse.lessons.listing import listing
     from crashcourse.lessons.project import Project
