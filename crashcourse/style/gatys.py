@@ -4,11 +4,13 @@ Gatys, Ecker, Bethge, "A neural algorithm of artistic style", 2015, arXiv 1508.0
 Gram matrix and style loss (3 to 6), their weighted sum (7); content at conv4_2, style at conv1_1 to conv5_1 with equal
 weights, white noise as the start, L-BFGS.
 
-**Differs from the paper:** pixels are in [0, 1]; the default weights keep its ratio α / β of 10⁻³. `total_variation` is
-not in the paper: it is there for those who want it (Mahendran and Vedaldi, 2014, arXiv 1412.0035, in its squared form),
-and off by default. The authors' later code differs from the paper: it divides Gram matrices by the number of places and
-averages over their entries. Losses here are the paper's sums. Where content and style differ in size, the Gram matrices
-of the style are scaled to as many places as the content has; the paper's images are of one size.
+**Differs from the paper:** pixels are in [0, 1]. The default weights have one of its two ratios, α / β = 10⁻⁴; what it
+does depends on the encoder's scale and on the image's size, because equation 1 is a sum over places and equation 4 a
+mean: look at the two losses, and choose. `total_variation` is not in the paper: it is there for those who want it
+(Mahendran and Vedaldi, 2014, arXiv 1412.0035, in its squared form), and off by default. The authors' later code differs
+from the paper: it divides Gram matrices by the number of places and averages over their entries. Losses here are the
+paper's sums. Where content and style differ in size, the Gram matrices of the style are scaled to as many places as the
+content has; the paper's images are of one size.
 """
 
 import math
@@ -146,7 +148,7 @@ class Objective:
     content: Mapping[str, Tensor] = field(default_factory=dict)
     style: Mapping[str, Tensor] = field(default_factory=dict)
     content_weight: float = 1.0
-    style_weight: float = 1e3
+    style_weight: float = 1e4
     layer_weights: Mapping[str, float] | None = None
     variation_weight: float = 0.0
 
@@ -182,7 +184,7 @@ def transfer(
     content_layer: str = CONTENT_LAYER,
     style_layers: Collection[str] = STYLE_LAYERS,
     content_weight: float = 1.0,
-    style_weight: float = 1e3,
+    style_weight: float = 1e4,
     variation_weight: float = 0.0,
     callback: Callable[[Canvas], object] | None = None,
 ) -> Canvas:

@@ -12,6 +12,7 @@ from crashcourse.style import (
     Objective,
     content_loss,
     gram,
+    random_encoder,
     reconstruct_content,
     reconstruct_style,
     style_layer_loss,
@@ -171,6 +172,15 @@ def test_transfer_lowers_both_losses_and_weights_choose() -> None:
         assert 0 <= float(canvas.picture.min()) <= float(canvas.picture.max()) <= 1
     assert high.losses["style"][-1] < low.losses["style"][-1]
     assert low.losses["content"][-1] < high.losses["content"][-1]
+
+
+def test_the_layers_of_the_paper_on_vgg_19() -> None:
+    """The default layers are not VGG-19's, or five stages deep the gradient no longer reaches the pixels."""
+    content, style = image(1, 32, 32), image(2, 32, 32)
+    looks = random_encoder().rescale(torch.cat([content, style]))
+    canvas = transfer(content, style, looks, rounds=2, iterations=5)
+    for name in ("content", "style"):
+        assert canvas.losses[name][-1] < 0.5 * canvas.losses[name][0]
 
 
 def test_starts() -> None:
