@@ -1,8 +1,9 @@
 """Study of lesson 22: a small SSD against a small YOLO on small objects.
 
-Both learn from the same images for about the same time on the same machine: each has a number of epochs of its own,
-measured so that the seconds are equal. Equal multiply-adds would be something else: SSD's targets and loss cost time
-without any, and small batches cost more than large ones.
+Both learn from the same images for about the same processor time: each has a number of epochs of its own, set from the
+processor seconds that an image took with it. Equal multiply-adds would be something else: SSD's targets and loss cost
+time without any, and small batches cost more than large ones. The seconds of a record are those of the clock; they are
+equal only where nothing else runs on the machine.
 """
 
 from dataclasses import replace
