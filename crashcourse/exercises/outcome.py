@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -116,11 +117,20 @@ def gradients_of(
         found = torch.autograd.grad(outputs, list(watched.values()), cotangents, allow_unused=True)
         return dict(zip(watched, found, strict=True)), False
 
+    _load_autograd()
     outcome = attempt(call, file, budget)
     if outcome.failure:
         return Gradients({}, failure=outcome.failure)
     values, detached = outcome.value
     return Gradients(values, detached)
+
+
+@cache
+def _load_autograd() -> None:
+    """The first gradient of a process imports for seconds (sympy): not on the learner's time."""
+    with torch.enable_grad():
+        one = torch.ones(1, requires_grad=True)
+        torch.autograd.grad(one * 1, one, torch.ones(1))
 
 
 def _watched_inputs(case: Case, names: Sequence[str], watched: dict[str, Tensor]) -> tuple[list[Any], dict[str, Any]]:
