@@ -1,8 +1,8 @@
 """Lesson 18, training speed: one cycle, the scaled rate with its warm-up, and smoothed labels to write.
 
 Papers: Smith and Topin, 2017, arXiv 1708.07120; Goyal et al., 2017, arXiv 1706.02677, sections 2.1 and 2.2; Szegedy et
-al., 2015, arXiv 1512.00567, section 7. The mistakes are in `training_speed_mistakes.py` and
-`training_speed_label_mistakes.py`, the table and the questions in `training_speed_questions.py`.
+al., 2015, arXiv 1512.00567, section 7. The mistakes are in the modules `training_speed_..._mistakes.py`, the table and
+the questions in `training_speed_questions.py`.
 """
 
 import math
@@ -13,21 +13,23 @@ from torch.nn import functional as F
 
 from crashcourse.exercises.case import Case
 from crashcourse.exercises.kinds import FunctionExercise
+from crashcourse.exercises.training_speed_cycle_mistakes import CYCLE_MISTAKES
 from crashcourse.exercises.training_speed_label_mistakes import LABEL_MISTAKES
-from crashcourse.exercises.training_speed_mistakes import CYCLE_MISTAKES, WARMUP_MISTAKES
 from crashcourse.exercises.training_speed_questions import QUESTIONS
+from crashcourse.exercises.training_speed_warmup_mistakes import WARMUP_MISTAKES
 
 
 def one_cycle_at(step: int, total_steps: int, peak: float, rise: float = 0.3) -> tuple[float, float]:
     """Learning rate and momentum of one cycle, in the form of torch's OneCycleLR.
 
-    The rate goes along half a cosine from peak / 25 up to the peak, then along another down to peak / 250000.
-    Momentum goes the other way at the same time: from 0.95 down to 0.85, and up to 0.95 again.
+    The rate goes along half a cosine from peak / 25, at step 0, up to the peak, at step rise * total_steps - 1 (which
+    need not be a whole number). From there it goes along another one down to peak / 250000, its lowest, at the last
+    step, total_steps - 1. Momentum goes the other way at the same time: from 0.95 down to 0.85, and up to 0.95 again.
 
     Args:
         step: which update, from 0 to total_steps - 1.
         total_steps: how many updates there are in all.
-        peak: the highest rate. It is reached at the step rise * total_steps - 1, which need not be a whole number.
+        peak: the highest rate.
         rise: the part of all steps in which the rate rises.
 
     Returns:
@@ -54,10 +56,11 @@ def warmed_rate(
         step: how many updates are done; 0 before the first.
         batch_size: images in a batch.
         images: images in the training set. An epoch has all of them, so that its last batch may be smaller.
-        base_rate: a rate that is known to work with batches of base_batch images. The warm-up begins with it.
+        base_rate: a rate that is known to work with batches of base_batch images. The warm-up begins with it. The
+            scaled rate is as many times as high as the batch is as large; for small batches, it is lower.
         base_batch: see base_rate.
-        epochs: how long the warm-up is. The rate changes by the same amount at every update, and reaches the scaled
-            rate when these epochs are over. Then it stays.
+        epochs: how long the warm-up is. The rate changes by the same amount at every update. It is the scaled rate when
+            all the updates of these epochs are done, and stays so.
 
     Returns:
         The rate for the next update, a float.
@@ -77,7 +80,7 @@ def smoothed_cross_entropy(logits: Tensor, labels: Tensor, epsilon: float = 0.1)
         epsilon: how much of the truth is shared out among all K classes, in [0, 1].
 
     Returns:
-        A scalar, the mean over the N examples.
+        A scalar tensor, the mean over the N examples. Gradients flow back through it to the logits.
     """
     log_probabilities = F.log_softmax(logits, dim=1)  # (N, K)
     truth = torch.full_like(log_probabilities, epsilon / logits.shape[1])  # (N, K)
@@ -103,7 +106,7 @@ def _cycle_cases(seed: int) -> list[Case]:
 
 
 def _warmup_cases(seed: int) -> list[Case]:
-    images = 10_000 + 100 * (seed % 10)
+    images, even = 10_000 + 100 * (seed % 10), 20 + seed % 10
     other = {"base_rate": 0.04, "base_batch": 64, "epochs": 3}
     forms = [
         ((0, 2048, images), {}, "before the first update"),
@@ -116,6 +119,9 @@ def _warmup_cases(seed: int) -> list[Case]:
         ((40, 640, images), other, "another known rate, three epochs, in the last of them"),
         ((500, 640, images), other, "another known rate, after its three epochs"),
         ((5000, 32, images), {"epochs": 1}, "small batches, long after one epoch"),
+        ((100, 32, images), {}, "small batches, in the first epoch: the rate falls"),
+        ((60, 500, 500 * even), {}, "batches that come out even: the last of an epoch is full, too"),
+        ((60, 500, 500 * even + 20), {}, "the last batch of an epoch has 20 images"),
     ]
     return [Case(args, kwargs, label=label) for args, kwargs, label in forms]
 
@@ -129,6 +135,7 @@ def _label_cases(seed: int) -> list[Case]:
         Case((torch.randn(rows, 5), torch.randint(5, (rows,)), 0.4), label="epsilon 0.4"),
         Case((torch.randn(rows, 3), torch.randint(3, (rows,)), 0.0), label="epsilon 0: the usual cross-entropy"),
         Case((torch.randn(rows, 3), torch.randint(3, (rows,)), 1.0), label="epsilon 1: every class alike"),
+        Case((torch.randn(3, 4), torch.tensor([1, 0, 1]), 0.3), label="the last two classes do not occur"),
         Case((large + torch.rand(2, 3), torch.tensor([1, 2]), 0.1), label="large scores"),
         Case((3 * torch.randn(8, 10), torch.randint(10, (8,)), 0.1), label="eight examples, ten classes"),
     ]

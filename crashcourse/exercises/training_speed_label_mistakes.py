@@ -41,7 +41,47 @@ def _squared(logits: Tensor, labels: Tensor, epsilon: float = 0.1) -> Tensor:
     return (F.softmax(logits, dim=1) - truth).square().sum(dim=1).mean()
 
 
+def _every_label(logits: Tensor, labels: Tensor, epsilon: float = 0.1) -> Tensor:
+    truth = torch.full_like(logits.detach(), epsilon / logits.shape[1])
+    truth[:, labels] += 1 - epsilon
+    return -(truth * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
+
+
+def _narrow_one_hot(logits: Tensor, labels: Tensor, epsilon: float = 0.1) -> Tensor:
+    truth = (1 - epsilon) * F.one_hot(labels) + epsilon / logits.shape[1]
+    return -(truth * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
+
+
+def _softmax_by_hand(logits: Tensor) -> Tensor:
+    return (logits.exp() / logits.exp().sum(dim=1, keepdim=True)).log()
+
+
 LABEL_MISTAKES = {
+    "every_label": (
+        _every_label,
+        "truth[:, labels] takes the labels' columns in *every* row, so each example gets the labels of all. Take one "
+        "place a row: truth[torch.arange(N), labels].",
+    ),
+    "narrow_one_hot": (
+        _narrow_one_hot,
+        "F.one_hot(labels) makes as many columns as the largest label in the batch needs. Say how many classes there "
+        "are: F.one_hot(labels, K).",
+    ),
+    "number_not_tensor": (
+        lambda logits, labels, epsilon=0.1: _smoothed(logits, labels, epsilon).item(),
+        "A float comes back, and a float has no backward: nothing could learn from it. Return the tensor, without "
+        ".item().",
+    ),
+    "softmax_by_hand": (
+        partial(_smoothed, logs=_softmax_by_hand),
+        "exp of a large score is infinite, and infinite / infinite is no number. F.log_softmax never takes exp of a "
+        "large number.",
+    ),
+    "tiny_number_added": (
+        partial(_smoothed, logs=lambda logits: (F.softmax(logits, dim=1) + 1e-8).log()),
+        "log(p + 1e-8) stops at -18.4, however wrong the network is, and lets no gradient through there. F.log_softmax "
+        "needs no such help.",
+    ),
     "not_smoothed": (
         partial(_smoothed, shares=lambda e, k: (1.0, 0.0)),
         "epsilon is ignored: that is the usual cross-entropy.",

@@ -1,4 +1,4 @@
-"""Lesson 18, training speed: what people get wrong in the two schedules, as code that behaves so, with its hint."""
+"""Lesson 18, training speed: what people get wrong in one cycle, each as code that behaves so, with its hint."""
 
 import math
 from collections.abc import Callable
@@ -39,6 +39,26 @@ def _cycle(
     return result(shape(peak, final * peak, part), other(*momenta[1:], part))
 
 
+def _falling(part: float) -> float:
+    return (1 + math.cos(math.pi * part)) / 2
+
+
+def _heights(
+    step: int,
+    total_steps: int,
+    peak: float,
+    rise: float = 0.3,
+    *,
+    up: Callable[[float], float] = lambda part: 1 - _falling(part),
+    down: Callable[[float], float] = _falling,
+    rate: Callable[[float, float, float], float] = lambda low, peak, height: low + (peak - low) * height,
+) -> tuple[float, float]:
+    """`one_cycle_at` by way of a height from 0 to 1 for rate and momentum alike, with one thing wrong."""
+    top, last = rise * total_steps - 1, total_steps - 1
+    low, height = (peak / 25, up(step / top)) if step <= top else (peak / 250_000, down((step - top) / (last - top)))
+    return rate(low, peak, height), 0.95 - 0.1 * height
+
+
 CYCLE_MISTAKES = {
     "straight_lines": (
         partial(_cycle, shape=_straight),
@@ -55,6 +75,50 @@ CYCLE_MISTAKES = {
     "quarter_cosine": (
         partial(_cycle, shape=lambda start, end, part: end + (start - end) * math.cos(math.pi * part / 2)),
         "You took a quarter of a cosine, up to π / 2. Half a cosine goes up to π, and is flat at both ends.",
+    ),
+    "quarter_sine": (
+        partial(_heights, up=lambda part: math.sin(math.pi / 2 * part), down=lambda part: math.cos(math.pi / 2 * part)),
+        "You took quarters, up to π / 2: a sine up, a cosine down. It is *half* a cosine, (1 ± cos(π · part)) / 2, "
+        "and so flat at both ends.",
+    ),
+    "no_pi": (
+        partial(_cycle, shape=lambda start, end, part: end + (start - end) * (1 + math.cos(part)) / 2),
+        "π is missing: as the part goes from 0 to 1, the cosine has to go from cos(0) to cos(π).",
+    ),
+    "no_lowest": (
+        partial(_heights, rate=lambda low, peak, height: peak * height),
+        "Your rate is the peak times a half cosine, so it is 0 at both ends. It starts at peak / 25 and ends at peak / "
+        "250000: low + (peak - low) · c.",
+    ),
+    "whole_peak_added": (
+        partial(_heights, rate=lambda low, peak, height: low + peak * height),
+        "You add the whole peak to the low end, so that the rate climbs above the peak. Only peak - low is added.",
+    ),
+    "rise_backwards": (
+        partial(_heights, up=_falling),
+        "Your second phase is right, and the first one runs backwards: to rise, c is (1 - cos(π · part)) / 2, with a "
+        "minus.",
+    ),
+    "peak_at_part_of_last": (
+        partial(_cycle, top=lambda total, rise: rise * (total - 1)),
+        "Your peak is at rise * (total_steps - 1). It is at rise * total_steps - 1: first multiply, then subtract.",
+    ),
+    "end_one_earlier": (
+        partial(_cycle, last=lambda total: total - 2),
+        "Your rate is lowest one step too early: the last step is total_steps - 1, so divide by total_steps - 1 - top.",
+    ),
+    "falls_one_later": (
+        partial(_cycle, fallen=lambda step, top, last: (step - top - 1) / (last - top - 1)),
+        "Your fall begins one step after the peak. The second phase begins at the peak itself: (step - top) / (last - "
+        "top).",
+    ),
+    "falls_one_later_and_never_ends": (
+        partial(_cycle, fallen=lambda step, top, last: (step - top - 1) / (last - top)),
+        "You subtract 1 too much above the line: your fall begins a step late and does not reach its end.",
+    ),
+    "divided_twice": (
+        partial(_cycle, final=1 / 25 / 250_000),
+        "Your rate ends at peak / 25 / 250000. The 25 is in the 250000 already: peak / 250000.",
     ),
     "not_halved": (
         partial(_cycle, shape=lambda start, end, part: end + (start - end) * (1 + math.cos(math.pi * part))),
@@ -138,131 +202,5 @@ CYCLE_MISTAKES = {
     "swapped": (
         partial(_cycle, result=lambda rate, momentum: (momentum, rate)),
         "Both numbers are there, in the wrong order: the rate comes first.",
-    ),
-}
-
-
-def _warmed(
-    step: int,
-    batch_size: int,
-    images: int,
-    base_rate: float = 0.1,
-    base_batch: int = 256,
-    epochs: int = 5,
-    *,
-    scaled: Callable[[float, float], float] = lambda rate, factor: rate * factor,
-    start: Callable[[float, float], float] = lambda rate, target: rate,
-    per_epoch: Callable[[int, int], float] = lambda images, batch: math.ceil(images / batch),
-    part: Callable[[int, float, float], float] = lambda step, steps, per_epoch: min(1.0, step / steps),
-    result: Callable[[float, float, float], float] = lambda low, target, part: low + (target - low) * part,
-) -> float:
-    """`warmed_rate` with one thing wrong: what the keyword arguments say."""
-    target = scaled(base_rate, batch_size / base_batch)
-    each = per_epoch(images, batch_size)
-    return result(start(base_rate, target), target, part(step, epochs * each, each))
-
-
-WARMUP_MISTAKES = {
-    "square_root": (
-        partial(_warmed, scaled=lambda rate, factor: rate * factor**0.5),
-        "You scale by the square root of the batch. That is another rule (Hoffer et al.); this one is in proportion.",
-    ),
-    "inverse": (
-        partial(_warmed, scaled=lambda rate, factor: rate / factor),
-        "Your rate falls with the batch. Larger batches make fewer steps, and each may be larger.",
-    ),
-    "not_scaled": (
-        partial(_warmed, scaled=lambda rate, factor: rate),
-        "The rate is not scaled: it goes up by batch_size / base_batch.",
-    ),
-    "batch_times_rate": (
-        lambda step, batch_size, images, base_rate=0.1, base_batch=256, epochs=5: _warmed(
-            step, batch_size, images, base_rate, 1, epochs
-        ),
-        "You multiply by the batch. Its ratio to base_batch counts: batch_size / base_batch.",
-    ),
-    "from_zero": (
-        partial(_warmed, start=lambda rate, target: 0.0),
-        "Your warm-up begins with 0. It begins with base_rate, which is known to work.",
-    ),
-    "no_warmup": (
-        partial(_warmed, part=lambda step, steps, per_epoch: 1.0),
-        "There is no warm-up: the scaled rate comes at once.",
-    ),
-    "jump": (
-        partial(_warmed, part=lambda step, steps, per_epoch: float(step >= steps)),
-        "Your rate waits at base_rate and then jumps. It changes by the same amount at every update.",
-    ),
-    "by_epoch": (
-        partial(_warmed, part=lambda step, steps, per_epoch: min(1.0, step // per_epoch * per_epoch / steps)),
-        "Your rate changes once in an epoch. It changes at every update.",
-    ),
-    "never_stops": (
-        partial(_warmed, part=lambda step, steps, per_epoch: step / steps),
-        "After the warm-up your rate goes on. It stays at the scaled rate: min(1.0, ...).",
-    ),
-    "back_to_base": (
-        partial(_warmed, part=lambda step, steps, per_epoch: step / steps if step < steps else 0.0),
-        "After the warm-up you are back at base_rate. The scaled rate stays.",
-    ),
-    "epochs_as_updates": (
-        partial(_warmed, part=lambda step, steps, per_epoch: min(1.0, step / (steps / per_epoch))),
-        "Your warm-up ends after so many *updates*. `epochs` counts epochs, each of many updates.",
-    ),
-    "epochs_as_images": (
-        lambda step, batch_size, images, base_rate=0.1, base_batch=256, epochs=5: _warmed(
-            step, batch_size, images, base_rate, base_batch, epochs, per_epoch=lambda images, batch: images
-        ),
-        "You take an update for every image. There is one for every batch.",
-    ),
-    "last_batch_forgotten": (
-        partial(_warmed, per_epoch=lambda images, batch: images // batch),
-        "You count full batches only. The last batch of an epoch is smaller, and it makes an update, too: round up.",
-    ),
-    "not_whole": (
-        partial(_warmed, per_epoch=lambda images, batch: images / batch),
-        "An epoch of yours has a broken number of updates. The last, smaller batch makes a whole one: round up.",
-    ),
-    "base_batch_updates": (
-        lambda step, batch_size, images, base_rate=0.1, base_batch=256, epochs=5: _warmed(
-            step,
-            batch_size,
-            images,
-            base_rate,
-            base_batch,
-            epochs,
-            per_epoch=lambda images, batch: math.ceil(images / base_batch),
-        ),
-        "You count the updates of an epoch for base_batch. The batches are batch_size large: there are fewer.",
-    ),
-    "one_early": (
-        partial(_warmed, part=lambda step, steps, per_epoch: min(1.0, (step + 1) / steps)),
-        "You are one update ahead: before the first one, with step 0, the rate is base_rate.",
-    ),
-    "multiplied": (
-        partial(_warmed, result=lambda low, target, part: low * (target / low) ** part),
-        "Your rate is multiplied by the same factor at every update. The same amount is *added*.",
-    ),
-    "added_to_base": (
-        partial(_warmed, result=lambda low, target, part: low + target * part),
-        "You add the whole scaled rate to base_rate. Only the difference between the two is added.",
-    ),
-    "always_256": (
-        lambda step, batch_size, images, base_rate=0.1, base_batch=256, epochs=5: _warmed(
-            step, batch_size, images, base_rate, 256, epochs
-        ),
-        "You always divide by 256. Use the argument base_batch.",
-    ),
-    "always_a_tenth": (
-        lambda step, batch_size, images, base_rate=0.1, base_batch=256, epochs=5: _warmed(
-            step, batch_size, images, 0.1, base_batch, epochs
-        ),
-        "You always take 0.1 for the known rate. Use the argument base_rate.",
-    ),
-    "always_five": (
-        lambda step, batch_size, images, base_rate=0.1, base_batch=256, epochs=5: _warmed(
-            step, batch_size, images, base_rate, base_batch
-        ),
-        "Your warm-up always lasts five epochs. Use the argument epochs.",
     ),
 }
