@@ -54,12 +54,12 @@ def _train(job: Job) -> Run:
     return train_on_scenes(model, job, step=faster_rcnn_step, predict=faster_rcnn_predict)
 
 
-VARIANTS = {"roi_pool": "regions pooled by RoIPool, as in the paper", "roi_align": "regions pooled by RoIAlign"}
+VARIANTS = {"roi_align": "regions pooled by RoIAlign", "roi_pool": "regions pooled by RoIPool, as in the paper"}
 LAPTOP = Scale(
-    epochs=3,
+    epochs=2,
     batch_size=16,
     learning_rate=5e-3,
-    compares=("roi_pool",),
+    compares=("roi_align",),
     stages=(),
     data="clear_scenes",
     image_size=112,
@@ -71,7 +71,7 @@ GPU = Scale(
     batch_size=32,
     learning_rate=5e-3,
     width=48,
-    compares=("roi_pool", "roi_align"),
+    compares=("roi_align", "roi_pool"),
     stages=(),
     data="scenes",
     image_size=224,
@@ -87,7 +87,7 @@ FASTER_RCNN_SCENES = Recipe(
     variants=VARIANTS,
     scales={
         "laptop": LAPTOP,
-        "study": replace(LAPTOP, epochs=12, compares=("roi_pool", "roi_align"), data="scenes", objects=(1, 6)),
+        "study": replace(LAPTOP, epochs=12, compares=("roi_align", "roi_pool"), data="scenes", objects=(1, 6)),
         "gpu": GPU,
     },
     run=_train,
