@@ -33,6 +33,7 @@ class Scale:
         looks: for recipes that are timed: how often in an epoch the test accuracy is measured.
         image_size: for detectors: the images' side in pixels.
         images, test_images: for detectors: how many scenes to train and to test on; all images where they are not made.
+            For students: how many labelled images they see.
         objects: for detectors: the fewest and the most objects that are drawn for a scene, where the set's own are
             not meant.
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,9 @@ from crashcourse.training import History, fit
 from crashcourse.training.clock import PartsOfEpochs, Stopwatch, TimedBatches
 from crashcourse.training.compiling import CompiledStep
 from crashcourse.training.contracts import Step
+
+if TYPE_CHECKING:
+    from crashcourse.datasets import ImageSet
 
 DEFAULT = TrainingSettings()
 
@@ -55,7 +59,12 @@ def evaluate_classifier(model: nn.Module, images: Tensor, labels: Tensor, *, bat
 
 
 def train_on_garments(
-    model: nn.Module, job: Job, *, step: Step = classify, settings: TrainingSettings = DEFAULT
+    model: nn.Module,
+    job: Job,
+    *,
+    step: Step = classify,
+    settings: TrainingSettings = DEFAULT,
+    training: "ImageSet | None" = None,
 ) -> Run:
     """Train a classifier on Fashion-MNIST within the job's budget.
 
@@ -64,6 +73,7 @@ def train_on_garments(
         job: budget, seed, checkpoint; for a timed run also its goal.
         step: the loss of a batch, for networks that train by another than `classify`.
         settings: how to train; by default SGD with Nesterov momentum under one cycle.
+        training: the images to train on; by default all that the scale has.
 
     Returns:
         The run. Its history has an entry for each look at the test images, which is each epoch unless the goal says
@@ -75,7 +85,8 @@ def train_on_garments(
     watch, looking = Stopwatch(), Stopwatch()
     test = garments("test", size=scale.data).to(machine.resolved().device)
     images, labels = test.normalised(), test.labels
-    batches = settings.batches(garments("train", size=scale.data), scale, seed=job.seed)
+    training = garments("train", size=scale.data) if training is None else training
+    batches = settings.batches(training, scale, seed=job.seed)
     step = partial(step, smoothing=settings.smoothing) if settings.smoothing else step
     compiled = CompiledStep(step, watch) if settings.compiled else None
 

@@ -1,0 +1,383 @@
+"""Recipes of lesson 42: a small network learns from a large one, with few labels, or with a class left out.
+
+Papers: Hinton, Vinyals and Dean, 2015, arXiv:1503.02531 (soft targets; section 3: a class that is missing); Romero et
+al., 2014, arXiv:1412.6550 (hints). **Differs from the papers:** narrow VGGs on grey garments, a few hundred labels, one
+cycle of SGD. Teacher and student have the same layout and differ in width, where FitNets are also deeper; the weight of
+the teacher is constant. The bias of the missing class is fitted on held-out training images, not on the test set.
+
+The teacher learns from all training images with their labels; the students, but for `unlabelled` and `all_labels`, see
+`Scale.images` of them, as many of each class, drawn by the seed. All students have the same budget, counted in images
+that go through them, hints included; the time of the teacher, which each process trains once for a seed, is not in it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from crashcourse.classification.vgg import VGG, small_vgg
+from crashcourse.distillation import Guided, distillation_loss, fitted_bias, hint_loss, raise_logit, regressor
+from crashcourse.errors import CourseError
+from crashcourse.recipes.base import Job, Recipe, Run, Scale
+from crashcourse.recipes.classifier import train_on_garments
+from crashcourse.recipes.garments import DATA
+from crashcourse.recipes.settings import OPTIMIZERS, SCHEDULES, TrainingSettings
+from crashcourse.training import Checkpoint, History, fit
+
+if TYPE_CHECKING:
+    from crashcourse.datasets import ImageSet
+
+WIDER = 4
+"""How many times as many channels as its student a teacher has."""
+TEACHER_EPOCHS = {"subset": 3, "full": 20}
+"""Of the teacher, on all training images, by the size of the set."""
+ROUNDS = 4
+"""How often an epoch shows each of a few labelled images, so that there are fewer looks at the test images."""
+HINT_SHARE = 5
+"""One part in so many of the student's epochs goes to the hints."""
+HINT_STAGE = 2
+"""Hint and guided layer are the outputs of this stage, of both networks, pooling included."""
+HINT_RATE = 0.01
+"""The peak rate of Adam in the stage of hints."""
+MISSING = 7
+"""The class that `missing_garments` leaves out: Sneaker, which resembles sandals and ankle boots."""
+HELD_OUT = 1000
+"""How many training images `missing_garments` keeps apart, to fit the bias on."""
+_TEACHERS: dict[tuple[Scale, int], Run] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lessons:
+    """What a student learns from.
+
+    Attributes:
+        temperature: of the soft targets; None: from labels alone.
+        hard_weight: of the labels, beside soft targets.
+        hints: whether the teacher's hints come first.
+        everything: all training images, in as many epochs as see as many images, in place of a few.
+        smoothing: of the labels, where there are no soft targets.
+    """
+
+    temperature: float | None = None
+    hard_weight: float = 0.1
+    hints: bool = False
+    everything: bool = False
+    smoothing: float = 0.0
+
+
+STUDENTS: Mapping[str, Lessons] = {
+    "distilled": Lessons(temperature=4.0),
+    "hints": Lessons(temperature=4.0, hints=True),
+    "alone": Lessons(),
+    "smoothed": Lessons(smoothing=0.1),
+    "t1": Lessons(temperature=1.0),
+    "t20": Lessons(temperature=20.0),
+    "unlabelled": Lessons(temperature=4.0, hard_weight=0.0, everything=True),
+    "all_labels": Lessons(everything=True),
+}
+"""Variant -> what its student learns from."""
+
+
+def teacher_scale(scale: Scale) -> Scale:
+    """The budget of the teacher to students of a scale."""
+    return replace(scale, width=WIDER * scale.width, epochs=TEACHER_EPOCHS[scale.data], images=None, compares=())
+
+
+def teacher_of(scale: Scale, seed: int, *, progress: bool = False, checkpoint: Checkpoint | None = None) -> Run:
+    """The teacher to students of a scale and a seed, trained once in a process and kept.
+
+    Args:
+        scale: of the students.
+        seed: decides its weights and the order of its images.
+        progress: report while training.
+        checkpoint: where to keep one, if anywhere.
+
+    Raises:
+        KeyboardInterrupt: the learner stopped its training; half a teacher is none.
+    """
+    key = teacher_scale(scale), seed
+    if key not in _TEACHERS:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(seed)
+            run = train_on_garments(_network(key[0]), Job(key[0], "teacher", seed, checkpoint, progress))
+        if run.history.interrupted:
+            raise KeyboardInterrupt
+        _TEACHERS[key] = run
+    return _TEACHERS[key]
+
+
+def few_labels(training: "ImageSet", images: int, *, seed: int) -> "ImageSet":
+    """So many labelled images, the same number of each class, drawn at random.
+
+    Args:
+        training: what to draw from.
+        images: how many; a multiple of the number of classes.
+        seed: which.
+
+    Raises:
+        CourseError: `images` cannot be shared out among the classes, or a class has too few.
+    """
+    from crashcourse.datasets.batches import seeded_generator
+
+    classes = len(training.classes)
+    each, rest = divmod(images, classes)
+    if rest or each < 1 or int(training.labels.bincount(minlength=classes).min()) < each:
+        raise CourseError(f"{images} images cannot be shared out equally among the {classes} classes of {training!r}.")
+    order = torch.randperm(len(training), generator=seeded_generator(seed, "few labels"))
+    rows = torch.cat([order[training.labels[order] == index][:each] for index in range(classes)]).sort().values
+    return replace(training, images=training.images[rows], labels=training.labels[rows])
+
+
+def repeated(training: "ImageSet", times: int) -> "ImageSet":
+    """The same images, each so many times: an epoch then shows them as often, in an order of its own."""
+    images, labels = training.images.repeat(times, 1, 1, 1), training.labels.repeat(times)
+    return replace(training, images=images, labels=labels)
+
+
+def distil(
+    model: nn.Module,
+    batch: tuple[Tensor, Tensor],
+    *,
+    teacher: nn.Module,
+    temperature: float,
+    hard_weight: float,
+) -> dict[str, Tensor]:
+    """The step of a distilled student: the teacher answers for the same batch, at the student's side.
+
+    Args:
+        model, teacher: images `(N, C, H, W)` float -> logits `(N, classes)`; the teacher in evaluation mode.
+        batch: images, and labels `(N,)` int64.
+        temperature, hard_weight: of `distillation_loss`.
+
+    Returns:
+        {"loss": scalar, "accuracy": of the student on the labels}.
+    """
+    images, labels = batch
+    with torch.no_grad():
+        targets = teacher(images)  # (N, classes)
+    logits = model(images)  # (N, classes)
+    loss = distillation_loss(logits, targets, labels, temperature=temperature, hard_weight=hard_weight)
+    return {"loss": loss, "accuracy": (logits.argmax(1) == labels).float().mean()}
+
+
+def up_to_hint(model: VGG) -> nn.Sequential:
+    """The layers of a VGG up to the end of stage `HINT_STAGE`: the network's own, not copies."""
+    pools = [place for place, layer in enumerate(model.features) if isinstance(layer, nn.MaxPool2d)]
+    return model.features[: pools[HINT_STAGE - 1] + 1]
+
+
+def train_on_hints(student: VGG, teacher: VGG, training: "ImageSet", job: Job, *, epochs: int) -> History:
+    """The first stage of FitNets: the student up to its guided layer, and a regressor that is thrown away.
+
+    Args:
+        student: trained in place, up to its guided layer.
+        teacher: in evaluation mode; its layer after as many stages gives the hints.
+        training: the images.
+        job: batch size, seed, augmentation, checkpoint.
+        epochs: of this stage.
+
+    Returns:
+        The history, its "loss" being the mean of ½ ‖u - r(v)‖².
+    """
+    guided, hinting = up_to_hint(student), up_to_hint(teacher)
+    shapes = [_shape_behind(part, training) for part in (guided, hinting)]
+
+    def step(model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        with torch.no_grad():
+            hint = hinting(batch[0])  # (N, C, 7, 7)
+        return {"loss": hint_loss(hint, model(batch[0]))}
+
+    settings = TrainingSettings()
+    return fit(
+        Guided(guided, regressor(*shapes)),
+        settings.batches(training, job.scale, seed=job.seed),
+        step,
+        epochs=epochs,
+        optimizer=lambda parameters: OPTIMIZERS["adam"](parameters, lr=HINT_RATE),
+        schedule=SCHEDULES[settings.schedule],
+        checkpoint=_beside(job.checkpoint, "hints"),
+        machine=settings.machine(),
+        progress=job.progress,
+    )
+
+
+def train_student(model: VGG, lessons: Lessons, training: "ImageSet", job: Job) -> Run:
+    """Train a student within the job's budget.
+
+    Args:
+        model: the student, trained in place.
+        lessons: what it learns from.
+        training: its images.
+        job: epochs over those images, batch size, rate, seed, checkpoint.
+
+    Returns:
+        The run; its seconds are those of the student, hints included. With hints its metrics also hold "hint_loss",
+        that of the first stage's last epoch.
+    """
+    scale, seconds, extra = job.scale, 0.0, {}
+    if lessons.temperature is None:
+        settings = TrainingSettings(smoothing=lessons.smoothing)
+        return train_on_garments(model, job, settings=settings, training=training)
+    teacher = teacher_of(scale, job.seed, checkpoint=_beside(job.checkpoint, "teacher")).model
+    if lessons.hints:
+        first = max(1, scale.epochs // HINT_SHARE)
+        history = train_on_hints(model, teacher, training, job, epochs=first)
+        if history.interrupted:
+            return Run(model, history, {}, history.seconds)
+        job = replace(job, scale=replace(scale, epochs=scale.epochs - first))
+        seconds, extra = history.seconds, {"hint_loss": history.last("loss")}
+    step = partial(distil, teacher=teacher, temperature=lessons.temperature, hard_weight=lessons.hard_weight)
+    run = train_on_garments(model, job, step=step, training=training)
+    return replace(run, metrics={**run.metrics, **extra}, seconds=seconds + run.seconds)
+
+
+@torch.no_grad()
+def _shape_behind(part: nn.Module, training: "ImageSet") -> tuple[int, ...]:
+    """(C, H, W) of the maps that a part of a network makes of an image."""
+    device = next(part.parameters()).device
+    return tuple(part.eval()(training.take(1).normalised().to(device)).shape[1:])
+
+
+def _network(scale: Scale) -> VGG:
+    return small_vgg(width=scale.width, stages=scale.stages)
+
+
+def _beside(checkpoint: Checkpoint | None, what: str) -> Checkpoint | None:
+    """Another file for what is trained on the way."""
+    if checkpoint is None:
+        return None
+    path = Path(checkpoint.path)
+    return Checkpoint(path.with_name(f"{path.stem}.{what}{path.suffix}"), checkpoint.every)
+
+
+def _train_few(job: Job) -> Run:
+    from crashcourse.datasets import garments
+
+    scale = job.scale
+    if job.variant == "teacher":
+        return teacher_of(scale, job.seed, progress=job.progress, checkpoint=job.checkpoint)
+    training, lessons = garments("train", size=scale.data), STUDENTS[job.variant]
+    if lessons.everything:
+        epochs = max(1, round(scale.epochs * ROUNDS * scale.images / len(training)))
+        job = replace(job, scale=replace(scale, epochs=epochs))
+    else:
+        training = repeated(few_labels(training, scale.images, seed=job.seed), ROUNDS)
+    return train_student(_network(scale), lessons, training, job)
+
+
+def without_class(training: "ImageSet", index: int) -> "ImageSet":
+    """The images of all other classes; the list of classes stays as it is."""
+    rows = (training.labels != index).nonzero()[:, 0]
+    return replace(training, images=training.images[rows], labels=training.labels[rows])
+
+
+@torch.no_grad()
+def missing_class_scores(model: nn.Module, held_out: "ImageSet", test: "ImageSet", index: int) -> dict[str, float]:
+    """How a student does on a class, before and after the class's bias is raised.
+
+    Args:
+        model: images -> logits, in evaluation mode; it may never have seen the class.
+        held_out: labelled images with the class among them, on which the bias is fitted.
+        test: on which all else is measured.
+        index: the class.
+
+    Returns:
+        {"class_accuracy": of the test images of the class, the part that is right, "bias": what its logit is raised by,
+        "corrected_accuracy": of all test images after that, "corrected_class_accuracy": of those of the class}.
+    """
+    device = next(model.parameters()).device
+
+    def logits_of(images: "ImageSet") -> Tensor:
+        return torch.cat([model(part.to(device)) for part in images.normalised().split(500)]).float().cpu()
+
+    bias = fitted_bias(logits_of(held_out), held_out.labels, index)
+    logits, of_class = logits_of(test), test.labels == index
+    before = logits.argmax(1) == test.labels
+    after = raise_logit(logits, index, bias).argmax(1) == test.labels
+    return {
+        "class_accuracy": before[of_class].float().mean().item(),
+        "bias": bias,
+        "corrected_accuracy": after.float().mean().item(),
+        "corrected_class_accuracy": after[of_class].float().mean().item(),
+    }
+
+
+def missing_class(job: Job, lessons: Lessons, *, missing: int = MISSING, left_out: bool = True) -> Run:
+    """Hinton's experiment: a student that never sees a class, whose bias is corrected afterwards.
+
+    Args:
+        job: budget and seed; the teacher saw every class.
+        lessons: what the student learns from.
+        missing: the class that is looked at.
+        left_out: whether its images are left out of the student's.
+
+    Returns:
+        The run; its metrics are accuracy and loss on all test images, and `missing_class_scores`.
+    """
+    from crashcourse.datasets import garments
+
+    training, test = (garments(split, size=job.scale.data) for split in ("train", "test"))
+    held_out, training = training.split(HELD_OUT, seed=job.seed)
+    run = train_student(_network(job.scale), lessons, without_class(training, missing) if left_out else training, job)
+    if run.history.interrupted:
+        return run
+    return replace(run, metrics={**run.metrics, **missing_class_scores(run.model, held_out, test, missing)})
+
+
+def _train_missing(job: Job) -> Run:
+    soft = Lessons(temperature=MISSING_TEMPERATURE, hard_weight=0.0)
+    return missing_class(job, Lessons() if job.variant == "hard" else soft, left_out=job.variant != "complete")
+
+
+MISSING_TEMPERATURE = 4.0
+"""Of the soft targets where a class is missing."""
+
+LAPTOP = Scale(epochs=5, batch_size=25, learning_rate=0.05, width=4, images=500, compares=("distilled",))
+GPU = Scale(epochs=50, batch_size=125, learning_rate=0.1, width=16, data="full", augment=True, images=3000, compares=())
+
+DISTIL_GARMENTS = Recipe(
+    name="distil_garments",
+    title="a narrow VGG on few garments, with and without a teacher",
+    data=DATA,
+    variants={
+        "distilled": "soft targets at temperature 4, labels at weight 0.1",
+        "teacher": "the teacher: 4 times as wide, all training images",
+        "alone": "the few labels alone",
+        "hints": "the first fifth of the epochs on the teacher's hints, then distilled",
+        "smoothed": "the few labels, smoothed by 0.1",
+        "t1": "soft targets at temperature 1, labels at weight 0.1",
+        "t20": "soft targets at temperature 20, labels at weight 0.1",
+        "unlabelled": "soft targets at temperature 4 for all training images, no labels",
+        "all_labels": "all training images with their labels, no teacher",
+    },
+    scales={
+        "laptop": LAPTOP,
+        "study": replace(
+            LAPTOP, compares=("distilled", "teacher", *(name for name in STUDENTS if name != "distilled"))
+        ),
+        "gpu": replace(GPU, compares=("distilled", "teacher", "alone", "hints", "unlabelled", "all_labels")),
+    },
+    run=_train_few,
+)
+MISSING_GARMENTS = Recipe(
+    name="missing_garments",
+    title="a narrow VGG on garments without sneakers, from a teacher that knows them",
+    data=DATA,
+    variants={
+        "soft": "soft targets at temperature 4, no labels, no sneakers",
+        "hard": "labels, no sneakers",
+        "complete": "soft targets at temperature 4, no labels, sneakers among the images",
+    },
+    scales={
+        "laptop": replace(LAPTOP, epochs=2, images=None, compares=("soft",)),
+        "study": replace(LAPTOP, epochs=2, images=None, compares=("soft", "hard", "complete")),
+        "gpu": replace(GPU, epochs=10, images=None, compares=("soft", "hard", "complete")),
+    },
+    run=_train_missing,
+)
+
+RECIPES = [DISTIL_GARMENTS, MISSING_GARMENTS]

@@ -1,0 +1,248 @@
+"""The recipes of lesson 42: who sees what, with which budget, and what the missing class shows."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from crashcourse.classification.vgg import small_vgg
+from crashcourse.datasets import garments
+from crashcourse.distillation import distillation_loss
+from crashcourse.errors import CourseError
+from crashcourse.inspection import count_parameters
+from crashcourse.recipes import distillation
+from crashcourse.recipes.base import Job, find
+from crashcourse.recipes.distillation import (
+    MISSING_GARMENTS,
+    STUDENTS,
+    Lessons,
+    distil,
+    few_labels,
+    missing_class,
+    missing_class_scores,
+    repeated,
+    teacher_of,
+    teacher_scale,
+    train_student,
+    up_to_hint,
+    without_class,
+)
+
+RECIPE = find("distil_garments")
+TINY = replace(RECIPE.scale("laptop"), epochs=4, images=40, batch_size=20)
+
+
+@pytest.fixture(autouse=True)
+def small_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of the garments and a narrow teacher, so that a run takes a second; and no teacher from before."""
+    import crashcourse.datasets
+
+    few = {split: few_labels(garments(split), count, seed=0) for split, count in (("train", 400), ("test", 100))}
+    monkeypatch.setattr(crashcourse.datasets, "garments", lambda split, size: few[split])
+    monkeypatch.setattr(distillation, "WIDER", 2)
+    monkeypatch.setattr(distillation, "TEACHER_EPOCHS", {"subset": 1})
+    monkeypatch.setattr(distillation, "HELD_OUT", 100)
+    monkeypatch.setattr(distillation, "_TEACHERS", {})
+
+
+def job(variant: str = "distilled", seed: int = 0, **changes: object) -> Job:
+    return Job(replace(TINY, **changes), variant, seed, progress=False)
+
+
+@pytest.mark.parametrize("name", ["distil_garments", "missing_garments"])
+def test_every_variant_of_every_scale_is_known(name: str) -> None:
+    """A study ends after an hour with a KeyError, or compares another default than the recipe's."""
+    recipe = find(name)
+    for scale in recipe.scales.values():
+        assert set(scale.compares) <= set(recipe.variants)
+        assert scale.compares[0] == recipe.default
+        assert scale.data in distillation.TEACHER_EPOCHS or scale.data == "full"
+    if name == "distil_garments":
+        assert set(recipe.variants) == {*STUDENTS, "teacher"}
+
+
+def test_few_labels_are_balanced_and_drawn_by_the_seed() -> None:
+    """A class has more images than another, an image comes twice, or every seed sees the same."""
+    training = garments("train")
+    few, again, others = (few_labels(training, 50, seed=seed) for seed in (0, 0, 1))
+    assert few.labels.bincount().tolist() == [5] * 10
+    assert len({image.numpy().tobytes() for image in few.images}) == 50
+    assert torch.equal(few.images, again.images)
+    assert not torch.equal(few.images, others.images)
+    with pytest.raises(CourseError, match="shared out equally"):
+        few_labels(training, 55, seed=0)
+    with pytest.raises(CourseError, match="shared out equally"):
+        few_labels(training, 20_000, seed=0)
+
+
+def test_repeated_images_keep_their_labels() -> None:
+    """An image comes more often than another, or with another one's label."""
+    few = few_labels(garments("train"), 20, seed=0)
+    many = repeated(few, 3)
+    assert len(many) == 60
+    for image, label in zip(few.images, few.labels, strict=True):
+        same = (many.images == image).flatten(1).all(1)
+        assert many.labels[same].tolist() == [int(label)] * 3
+
+
+def test_a_teacher_is_trained_once_for_its_seed() -> None:
+    """Every student waits for a teacher of its own, or two seeds share one; the student's budget changes it."""
+    scale = job().scale
+    assert teacher_of(scale, 0) is teacher_of(replace(scale, images=30, compares=("alone",)), 0)
+    assert teacher_of(scale, 0) is not teacher_of(scale, 1)
+    assert count_parameters(teacher_of(scale, 0).model) == count_parameters(small_vgg(width=2 * scale.width))
+    assert teacher_scale(scale).images is None
+
+
+def test_the_teacher_does_not_depend_on_who_asks_first() -> None:
+    """The same study gives another teacher when it goes on after an interruption."""
+    torch.manual_seed(5)
+    first = teacher_of(job().scale, 3).model.state_dict()
+    distillation._TEACHERS.clear()
+    torch.manual_seed(6)
+    state = torch.get_rng_state()
+    second = teacher_of(job().scale, 3).model.state_dict()
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("variant", RECIPE.variants)
+def test_every_variant_trains(variant: str) -> None:
+    """A variant ends in an error, or reports other metrics than the table of a record needs."""
+    torch.manual_seed(0)
+    run = RECIPE.run(job(variant))
+    assert {"accuracy", "loss"} <= set(run.metrics)
+    assert ("hint_loss" in run.metrics) == (variant == "hints")
+    assert not run.model.training
+    assert run.seconds > 0
+
+
+def test_students_see_as_many_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A student has a larger budget than another: more images, or more epochs over them."""
+    seen: dict[str, int] = {}
+
+    def fake(model: nn.Module, job: Job, *, training: object, **_: object) -> distillation.Run:
+        seen[job.variant] = seen.get(job.variant, 0) + job.scale.epochs * len(training)
+        return distillation.Run(model.eval(), distillation.History([{"loss": 0.0}]), {"accuracy": 0.0, "loss": 0.0}, 1)
+
+    teacher_of(job(epochs=20).scale, 0)
+    monkeypatch.setattr(distillation, "train_on_garments", fake)
+    monkeypatch.setattr(
+        distillation,
+        "train_on_hints",
+        lambda student, teacher, training, job, epochs: (
+            seen.update({job.variant: epochs * len(training)}) or distillation.History([{"loss": 1.0}])
+        ),
+    )
+    for variant in STUDENTS:
+        RECIPE.run(job(variant, epochs=20))
+    assert set(seen.values()) == {20 * 4 * 40}
+
+
+def test_the_step_is_the_loss_on_the_teachers_answer() -> None:
+    """The teacher answers for other images, or is trained too."""
+    torch.manual_seed(0)
+    student, teacher = small_vgg(width=2), small_vgg(width=3).eval()
+    images, labels = torch.randn(4, 1, 28, 28), torch.tensor([0, 1, 2, 3])
+    found = distil(student.eval(), (images, labels), teacher=teacher, temperature=3.0, hard_weight=0.2)
+    expected = distillation_loss(student(images), teacher(images), labels, temperature=3.0, hard_weight=0.2)
+    torch.testing.assert_close(found["loss"], expected)
+    found["loss"].backward()
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_hints_come_before_and_change_the_student(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first stage trains a copy, or layers behind the guided one; or its loss does not fall."""
+    training, student = few_labels(garments("train"), 40, seed=0), small_vgg(width=4)
+    teacher = teacher_of(job().scale, 0).model
+    before = {name: value.clone() for name, value in student.named_parameters()}
+    history = distillation.train_on_hints(student, teacher, training, job("hints"), epochs=10)
+    assert history.last("loss") < 0.9 * history.curve("loss")[0]
+    guided = len(list(up_to_hint(student).parameters()))
+    moved = [not torch.equal(before[name], value) for name, value in student.named_parameters()]
+    assert all(moved[:guided])
+    assert not any(moved[guided:])
+    assert up_to_hint(student)(torch.zeros(1, 1, 28, 28)).shape == (1, 8, 7, 7)
+
+
+def test_a_student_can_learn_from_its_teacher_alone() -> None:
+    """Soft targets without labels teach nothing: on its own images the student stays far from the teacher."""
+    training = few_labels(garments("train"), 200, seed=0)
+    labels_lost = replace(training, labels=torch.zeros_like(training.labels))
+    torch.manual_seed(0)
+    long = job(epochs=20)
+    run = train_student(small_vgg(width=4), Lessons(temperature=4.0, hard_weight=0.0), labels_lost, long)
+    teacher = teacher_of(long.scale, 0).model
+    with torch.no_grad():
+        images = training.normalised()
+        agree = (run.model(images).argmax(1) == teacher(images).argmax(1)).float().mean()
+    assert agree > 0.4
+
+
+def test_the_missing_class_is_not_among_the_images() -> None:
+    """The student sees what it must not see, or classes are numbered anew."""
+    training = without_class(garments("train"), 7)
+    assert len(training) == 9000
+    assert 7 not in training.labels.unique().tolist()
+    assert len(training.classes) == 10
+
+
+class Fixed(nn.Module):
+    """A network whose logits are its images' first ten pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1)[:, :10]
+
+
+def test_scores_of_the_missing_class_by_hand() -> None:
+    """The bias is fitted on the test images, or accuracy of the class is confused with that of all.
+
+    Logits are 200 for the own class, but 100 less for class 2 than for another one: a bias between 100 and 200 helps.
+    """
+    images = torch.zeros(20, 1, 28, 28, dtype=torch.uint8)
+    labels = torch.arange(20) % 10
+    for row, label in enumerate(labels.tolist()):
+        images[row, 0, 0, label] = 200
+        if label == 2:
+            images[row, 0, 0, 3], images[row, 0, 0, 2] = 200, 100
+    held_out = replace(garments("test"), images=images, labels=labels, mean=(0.0,), std=(1 / 255,))
+    test = replace(held_out, labels=torch.where(labels == 9, 2, labels))  # two more of class 2, which look like 9
+    scores = missing_class_scores(Fixed().eval(), held_out, test, 2)
+    assert 100 < scores["bias"] < 200
+    assert scores["class_accuracy"] == 0
+    assert scores["corrected_class_accuracy"] == pytest.approx(0.5)
+    assert scores["corrected_accuracy"] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("variant", MISSING_GARMENTS.variants)
+def test_every_variant_of_the_missing_class_trains(variant: str) -> None:
+    """A variant ends in an error, or the record lacks what the lesson quotes."""
+    torch.manual_seed(0)
+    run = MISSING_GARMENTS.run(job(variant, epochs=2))
+    assert set(run.metrics) == {
+        *("accuracy", "loss", "class_accuracy"),
+        *("bias", "corrected_accuracy", "corrected_class_accuracy"),
+    }
+
+
+def test_held_out_images_are_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bias is fitted on images that the student learned from."""
+    seen = []
+
+    def fake(model: nn.Module, lessons: Lessons, training: object, job: Job) -> distillation.Run:
+        seen.append(training)
+        return distillation.Run(model.eval(), distillation.History([{"loss": 0.0}]), {}, 1.0)
+
+    monkeypatch.setattr(distillation, "train_student", fake)
+    monkeypatch.setattr(distillation, "missing_class_scores", lambda model, held, test, index: seen.append(held) or {})
+    missing_class(job(), Lessons(), missing=4)
+    training, held_out = ({image.numpy().tobytes() for image in images.images} for images in seen)
+    assert len(held_out) == 100
+    assert not training & held_out
+    assert 4 not in seen[0].labels.tolist()
+    assert 4 in seen[1].labels.tolist()
