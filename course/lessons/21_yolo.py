@@ -60,9 +60,10 @@ print("together:", sum(looks.values()))
 # places. *You only look once* (YOLO; Redmon et al., 2015) asks once.
 #
 # ## The idea: every cell answers for itself
-# A network that halves its maps four times makes 7×7 places out of 112×112 pixels. Each
-# place has seen a part of the image around it. So let each place, each *cell* of a 7×7
-# grid, answer for the objects **whose centre lies in it**. Then nobody has to decide
+# A network whose strides multiply to 16 makes 7×7 places out of 112×112 pixels. Each
+# place has seen a part of the image around it. So let each place, each *cell* of an S×S
+# grid (S = 7 here), answer for an object **whose centre lies in it**: one object a
+# cell; if two centres share a cell, the second is left out. Then nobody has to decide
 # how many objects there are, or in which order they come: an object's place in the
 # output follows from its place in the image.
 # %%
@@ -121,13 +122,16 @@ print("the same cells:", same, " labels:", target.labels[target.has_object].toli
 # ### What a cell says
 # - **B boxes**, each with five numbers: x, y, w, h and a *confidence*. The confidence
 #   should be 0 where nothing is. Where something is, it should be the IoU of the box
-#   with the object: a box should know how good it is.
-# - **C class scores**, once for the whole cell: if there is an object, which is it?
+#   with the object: a box should know how good it is. In the paper's words, confidence
+#   *is* Pr(object) · IoU, as one number.
+# - **C class scores**, once for the whole cell: if there is an object, which is it? All
+#   B boxes of the cell share them.
 #
-# The answer's score for a class is the product (equation 1 of the paper):
+# The answer's score for a class is the product of the two (equation 1 of the paper):
 #
 # $$\Pr(\text{class} \mid \text{object}) \cdot \Pr(\text{object}) \cdot \text{IoU}$$
 #
+# The first factor is a class score of the cell, the other two are the confidence.
 # That makes B · 5 + C numbers a cell. Since version 2 every *box* has its own class
 # scores: B · (5 + C).
 #
@@ -188,7 +192,8 @@ print(responsible_box(iou, torch.tensor([[True, False]])))
 # %% [markdown]
 # ## The loss
 # Everything is a regression, so everything is a squared difference. Of the paper's
-# equation 3 here are the five terms in words:
+# equation 3 here are the five terms in words. Of each pair, the one with a hat is what
+# the network says, the one without is the goal; p is 1 for the right class, else 0:
 #
 # | term | over | what | weight |
 # |---|---|---|---|
@@ -297,6 +302,9 @@ print("the package equals the hand:", equal)
 # ### Why 5 and 0.5?
 # %% exercise="yolo.why_no_object"
 # %% [markdown]
+# The paper sets the two numbers. What our small network does with both at 1 is a
+# question for the study at the end.
+#
 # ## The network
 # The paper's: 24 convolutions, among them 1×1 reductions as in GoogLeNet, then two
 # dense layers, so that every cell sees the whole image. Drawn from the live module:
@@ -312,7 +320,7 @@ network_diagram(paper, (3, 448, 448), by="stage", title="YOLO v1")
 # It first learned to classify ImageNet, for about a week. We have a minute. The small
 # one takes 4×4 pixels at a time and works on small maps from there on. In place of the
 # dense layers it has a 1×1 convolution: a cell sees only what its receptive field
-# covers.
+# covers. Count it as in lesson 10: 84 of 112 pixels along a side.
 # %%
 small = small_yolo()
 network_diagram(small, (3, 112, 112), title="small YOLO")
@@ -348,16 +356,17 @@ measured("mean of ten IoUs, COCO", run.metrics["map"])
 claim("recall, all answers", run.metrics["recall50"], at_least=0.75)
 # %% [markdown]
 # Recall counts every garment for which *some* answer of the right class fits, however
-# low its score. So most garments are found; what costs mAP are the wrong answers
-# before them in the list.
+# low its score (from 0.01). So for most garments a fitting answer is somewhere in the
+# list; what costs mAP are the wrong answers before it. Further down you will ask for a
+# score of at least 0.1, and then only about half of the garments are found.
 # %%
 from crashcourse.figures import learning_curves
 
 learning_curves(run.history, ["loss", "test_map50"])
 # %% [markdown]
 # The dashed curve is that of the first 50 unseen scenes alone, so it wobbles. The loss
-# is still falling: eight epochs are few. Which of the five terms is left at the end?
-# And which one *grows*?
+# is still falling: eight epochs are few. Which of the five terms is the largest at the
+# end? And which one *grows*?
 # %% tags=["guess"]
 fig, axes = figure(height=3.0)
 epochs = range(1, len(run.history.epochs) + 1)
@@ -369,9 +378,12 @@ axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 print("the five terms, epoch by epoch:")
 show(fig, alt="The term of classes stays the largest; that of no_object grows.")
 # %% [markdown]
-# *What* it is stays harder than *where* it is: many a dress and a top differ in a few
-# pixels here. And `no_object` begins near 0, since a fresh network says 0 everywhere.
-# As cells learn to be sure, their neighbours become sure too, of the same garment.
+# Do not read more into their order than there is: the terms have different weights, and
+# count different things. How often the class is wrong, and how often the place, you
+# will count below. `no_object` begins low, since a fresh network says 0 everywhere. As
+# cells learn to be sure, their neighbours become sure too, of the same garment. And
+# `object` hardly moves: `xy` and `wh` fall, so boxes fit better, so the IoU that a
+# confidence has to reach rises. It follows a goal that moves away.
 #
 # ### Before and after suppression
 # One scene in, 98 boxes out. Of 60 scenes here are the four in which NMS drops most.
@@ -395,7 +407,8 @@ boxes_on_images(
     alt="Four scenes twice: many boxes above, fewer after NMS below.",
 )
 # %% [markdown]
-# Colours are classes. Both boxes of a cell, and neighbouring cells too, answer for the
+# Colours are classes: tops are vermilion, trousers light blue, dresses yellow, shoes
+# green, bags pink. Both boxes of a cell, and neighbouring cells too, answer for the
 # same garment. And a cell that is not sure of the class answers under two names:
 # suppression goes class by class, so a garment may keep both. How much does suppression
 # matter for the score?
@@ -420,8 +433,14 @@ measured("mAP at 0.5 without NMS", without)
 claim("what NMS adds", run.metrics["map50"] - without, at_least=0.03)
 # %% [markdown]
 # ## Where it fails
-# Look at every garment of the 300 scenes and ask what became of it. Answers count from
-# a score of 0.1.
+# Look at every garment of the 300 scenes and ask what became of it (the kinds are
+# after Hoiem et al., 2012). Answers count from a score of 0.1.
+#
+# - *found*: a box of its class has an IoU of at least 0.5 with it;
+# - *wrong class*: a box does, but under another name;
+# - *badly placed*: a box of its class reaches an IoU of 0.1, but not 0.5 (or it does,
+#   and has found another garment already);
+# - *not seen*: none of these.
 # %%
 from crashcourse.detection import why_missed
 from crashcourse.detection.failures import KINDS
@@ -440,9 +459,10 @@ print(len(every), "garments:")
 for kind in KINDS:
     measured(f"{kind:13}", every.count(kind) / len(every))
 # %% [markdown]
-# The paper names two weak points: small objects, and groups. Split the garments by
-# size into three equal parts, and by whether a garment's box meets another's. Where
-# will it find fewer?
+# More than half of the misses here are garments not seen at all; a wrong class is more
+# frequent than a bad place. The paper names two weak points: small objects, and groups.
+# Split the garments by size into three equal parts, and, apart from that, by whether a
+# garment's box meets another's (their IoU is above 0). Where will it find fewer?
 # %% tags=["guess"]
 order = torch.tensor(sides).argsort().argsort() * 3 // len(sides)  # 0, 1 or 2
 groups = {
@@ -475,7 +495,8 @@ by_company = found["stands alone"] - found["meets another"]
 claim("found, large − small", by_size, at_least=0.12)
 claim("found, alone − meeting", by_company, at_least=0.05)
 # %% [markdown]
-# The scenes in which most was missed: what is said above, what is there below.
+# The scenes in which most was missed: what is said above, what is there below. Names
+# may cover each other where boxes do; the colours are those of before.
 # %%
 missed = torch.tensor([sum(f != KINDS[0] for f in fate) for fate in fates])
 worst = missed.argsort(descending=True, stable=True)[:4]
@@ -503,7 +524,15 @@ rows = [[version.name, version.changes, version.result] for version in VERSIONS]
 show_table(rows, ["name", "what changed", "result, as published"], "What each brought")
 # %% [markdown]
 # The results are on different data and at different sizes: do not compare them down the
-# list. Four of the changes are small enough to try here.
+# list. Some words of the table. *Passthrough*: finer maps of an earlier stage are laid
+# beside the last ones. SPP (*spatial pyramid pooling*): one map max-pooled with windows
+# of several sizes, side by side. PAN (*path aggregation network*): maps of all scales
+# are joined from coarse to fine and back. Mish: the activation x · tanh(softplus(x)).
+# *Mosaic*: four training images in one. CSP (*cross-stage partial*, in CSPDarknet53 and
+# the C3 block): one part of the channels goes around a stage's blocks. *Focus*: each
+# 2×2 pixels become one place with four times the channels.
+#
+# Four of the changes are small enough to try here.
 #
 # ### Anchors from the data (v2)
 # v1 must learn from nothing that shoes are wide and trousers tall. Version 2 starts
@@ -590,9 +619,16 @@ print(f"a garment of these scenes: {answers:.1f} cells with {matched:.1f} anchor
 #
 # ### A loss that is the measure: CIoU (v4)
 # Roots are a rough remedy. Why not 1 − IoU itself? Because it is flat where boxes do
-# not meet (lesson 20). *Complete* IoU (Zheng et al., 2019) takes two more things off:
-# the distance of the centres, and the difference in shape. An object of 20×20, and four
-# boxes:
+# not meet (lesson 20). GIoU, there, takes off the share of the box around both that
+# neither covers. *Complete* IoU (Zheng et al., 2019) takes two other things off:
+#
+# $$\text{CIoU} = \text{IoU} - \frac{\rho^2}{c^2} - \alpha v, \qquad
+# v = \frac{4}{\pi^2} \left(\arctan \frac{w}{h} - \arctan
+# \frac{\hat w}{\hat h}\right)^2, \qquad
+# \alpha = \frac{v}{1 - \text{IoU} + v}$$
+#
+# ρ is the distance of the centres, c the diagonal of the box around both, v the
+# difference in shape. An object of 20×20, and four boxes:
 # %%
 from crashcourse.detection import complete_box_iou, generalized_box_iou
 
@@ -630,7 +666,9 @@ show_table(rows, headers, "COCO")
 # %% [markdown]
 # ## Full scale
 # The study trains three forms on harder scenes, with small garments and clutter: the
-# paper's, one with class scores for each box, and one with both λ at 1.
+# paper's, one with class scores for each box, and one with both λ at 1. It takes longer
+# than a lesson. Until its record is there, what both λ at 1 would do is a reason given
+# above, and no result of ours.
 # %%
 from crashcourse.recipes import gpu_cell, show_record
 

@@ -1,19 +1,32 @@
 """Lesson 21, YOLO: four functions to write. A test holds each to the package's own.
 
-Paper: Redmon et al., 2015, arXiv 1506.02640, section 2 and equation 3. The mistakes are in `yolo_target_mistakes.py`,
-`yolo_loss_mistakes.py` and `yolo_decode_mistakes.py`, the questions in `yolo_questions.py`.
+Paper: Redmon et al., 2015, arXiv 1506.02640, section 2 and equation 3. The mistakes are in `yolo_encode_mistakes.py`,
+`yolo_responsible_mistakes.py`, `yolo_loss_mistakes.py`, `yolo_mask_mistakes.py` and `yolo_decode_mistakes.py`, the
+questions in `yolo_questions.py` and `yolo_choices.py`.
 """
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from crashcourse.exercises.case import Case
+from crashcourse.exercises.isolation import Budget
 from crashcourse.exercises.kinds import FunctionExercise
+from crashcourse.exercises.outcome import Outcome, run_function
+from crashcourse.exercises.yolo_choices import CHOICES
 from crashcourse.exercises.yolo_decode_mistakes import DECODE_MISTAKES
-from crashcourse.exercises.yolo_loss_mistakes import LOSS_MISTAKES
+from crashcourse.exercises.yolo_encode_mistakes import ENCODE_MISTAKES
+from crashcourse.exercises.yolo_loss_mistakes import LOSS_MISTAKES, NAMES
+from crashcourse.exercises.yolo_mask_mistakes import MASK_MISTAKES
 from crashcourse.exercises.yolo_questions import QUESTIONS
-from crashcourse.exercises.yolo_target_mistakes import ENCODE_MISTAKES, RESPONSIBLE_MISTAKES
+from crashcourse.exercises.yolo_responsible_mistakes import RESPONSIBLE_MISTAKES
+
+GRADIENT_CASE = "three of four cells hold an object"
 
 
 def encode_cells(boxes: Tensor, cells: int, size: int) -> Tensor:
@@ -125,6 +138,7 @@ def _encode_cases(seed: int) -> list[Case]:
         Case((torch.tensor([[10.0, 76.0, 40.0, 104.0]]), 3, 90), label="a centre on the lower border"),
         Case((torch.tensor([[0.0, 0.0, 20.0, 26.0], [2.0, 0.0, 40.0, 30.0]]), 2, 100), label="two in one cell"),
         Case((torch.tensor([[2.0, 4.0, 40.0, 30.0], [0.0, 0.0, 20.0, 26.0]]), 2, 100), label="the larger one first"),
+        Case((torch.tensor([[50.0, 58.0, 79.0, 92.0]]), 3, 100), label="cells of 33⅓ pixels"),
         Case((many, 4, 64), label="five objects"),
     ]
 
@@ -149,9 +163,10 @@ def _loss_cases(seed: int) -> list[Case]:
     forms = [
         (1, 1, 2, torch.tensor([[True]]), "one cell, one box, one object"),
         (1, 2, 2, torch.tensor([[True]]), "one cell, two boxes, one object"),
-        (2, 1, 3, torch.tensor([[False, False], [False, False]]), "no object at all"),
-        (2, 2, 3, torch.tensor([[True, False], [False, True]]), "two of four cells hold an object"),
+        (2, 2, 3, torch.tensor([[False, False], [False, False]]), "no object at all"),
+        (2, 2, 3, torch.tensor([[True, True], [False, True]]), GRADIENT_CASE),
         (3, 3, 4, torch.rand(3, 3) < 0.5, "nine cells of three boxes"),
+        (3, 2, 4, torch.rand(3, 3) < 0.5, "nine cells of two boxes"),
     ]
     return [_loss_case(*form) for form in forms]
 
@@ -183,6 +198,29 @@ def _decode_cases(seed: int) -> list[Case]:
     ]
 
 
+class _TermsExercise(FunctionExercise):
+    """What is learned from is checked, too: in one of the cases the gradients of the predictions, of nothing else."""
+
+    def run(self, candidate: Callable[..., Any], case: Case, budget: Budget) -> Outcome:
+        @wraps(candidate)
+        def prepared(*args: Tensor) -> Any:
+            terms = candidate(*args[:4], *(given.detach() for given in args[4:]))
+            ordered = isinstance(terms, dict) and set(terms) == set(NAMES)
+            return {name: terms[name] for name in NAMES} if ordered else terms
+
+        outcome = run_function(
+            prepared, case, self.input_names(case), gradient=case.label == GRADIENT_CASE, budget=budget
+        )
+        return _without_wild_gradients(outcome)
+
+
+def _without_wild_gradients(outcome: Outcome) -> Outcome:
+    """Where a term is already nan or infinite, its gradients say no more."""
+    terms = outcome.value.values() if isinstance(outcome.value, dict) else ()
+    wild = any(isinstance(term, Tensor) and not term.isfinite().all() for term in terms)
+    return replace(outcome, gradients=None) if wild else outcome
+
+
 EXERCISES = [
     FunctionExercise(
         name="detection.encode_cells",
@@ -211,7 +249,7 @@ EXERCISES = [
         ),
         wrong=RESPONSIBLE_MISTAKES,
     ),
-    FunctionExercise(
+    _TermsExercise(
         name="detection.yolo_terms",
         title="The loss, term by term",
         lesson=21,
@@ -223,7 +261,8 @@ EXERCISES = [
             "mine picks boxes: values[mine].sum(), values[~mine].sum(). goal[..., None, :2] gives every box its cell's "
             "goal. goal[..., 4] is 1 in cells with an object.",
         ),
-        wrong=LOSS_MISTAKES,
+        wrong={**MASK_MISTAKES, **LOSS_MISTAKES},
+        gradient=True,
     ),
     FunctionExercise(
         name="detection.decode_cells",
@@ -240,4 +279,5 @@ EXERCISES = [
         wrong=DECODE_MISTAKES,
     ),
     *QUESTIONS,
+    *CHOICES,
 ]

@@ -6,8 +6,10 @@ import torch.nn.functional as F
 
 from crashcourse.detection.yolo import Grid, decode, encode_targets, stack_targets
 from crashcourse.detection.yolo_loss import overlaps, responsible, yolo_v1_loss
-from crashcourse.exercises.yolo import decode_cells, encode_cells, responsible_box, yolo_terms
+from crashcourse.exercises.yolo import EXERCISES, decode_cells, encode_cells, responsible_box, yolo_terms
+from crashcourse.exercises.yolo_loss_mistakes import terms_with
 
+TERMS = next(exercise for exercise in EXERCISES if exercise.name == "detection.yolo_terms")
 GRID = Grid(cells=4, boxes=2, classes=3)
 SIZE = 64
 
@@ -50,3 +52,37 @@ def test_the_references_are_right(seed, count):
     ours = decode_cells(*pieces, SIZE)
     assert torch.allclose(ours[0], theirs[0], atol=1e-4)
     assert torch.allclose(ours[1], scores[0])
+
+
+def backwards(*args):
+    """The right terms, in another order."""
+    return dict(reversed(yolo_terms(*args).items()))
+
+
+def no_gradient_to_iou(*args):
+    """Right: the IoU is a number to aim at."""
+    return yolo_terms(*args[:6], args[6].detach(), args[7])
+
+
+def whole_tables(*args):
+    """Right, with products in place of indices: the gradient of a root at 0 is no part of the answer."""
+    return terms_with(*args)
+
+
+@pytest.mark.parametrize("right", [backwards, no_gradient_to_iou, whole_tables])
+@pytest.mark.parametrize("seed", range(3))
+def test_other_right_ways_to_the_terms_pass(right, seed):
+    """Fails if checking gradients would refuse an answer for the order of its keys, or for what nobody asked for."""
+    report = TERMS.check(right, seed)
+    assert report.passed, report.text
+
+
+def test_a_term_that_teaches_nothing_fails():
+    """Fails if only the values of the terms were looked at: the network would never learn its confidence."""
+
+    def detached(xy, root_wh, confidence, classes, goal, labels, iou, mine):
+        terms = yolo_terms(xy, root_wh, confidence, classes, goal, labels, iou, mine)
+        return {**terms, "object": ((confidence.detach() - iou)[mine] ** 2).sum()}
+
+    report = TERMS.check(detached, 0)
+    assert (report.verdict, report.matched) == ("wrong", "nothing_learned"), report.text
