@@ -1,16 +1,19 @@
 """Lesson 20, boxes: five functions to write. A test holds each to the package's own.
 
 Papers: Everingham et al., "The PASCAL Visual Object Classes challenge", IJCV 2010, section 4.2 (IoU, precision and
-recall); Felzenszwalb et al., 2010, section 6.1 (suppression). The mistakes are in `boxes_mistakes.py` and
-`boxes_ranking_mistakes.py`, the questions in `boxes_questions.py`.
+recall); Felzenszwalb et al., 2010, section 6.1 (suppression). The mistakes are in
+`boxes_corner_mistakes.py` and its neighbours, the questions in `boxes_questions.py`.
 """
 
 import torch
 from torch import Tensor
 
-from crashcourse.exercises.boxes_mistakes import CORNER_MISTAKES, IOU_MISTAKES
+from crashcourse.exercises.boxes_area_mistakes import AP_MISTAKES
+from crashcourse.exercises.boxes_class_mistakes import CLASS_MISTAKES
+from crashcourse.exercises.boxes_corner_mistakes import CORNER_MISTAKES
+from crashcourse.exercises.boxes_iou_mistakes import IOU_MISTAKES
+from crashcourse.exercises.boxes_nms_mistakes import NMS_MISTAKES
 from crashcourse.exercises.boxes_questions import QUESTIONS
-from crashcourse.exercises.boxes_ranking_mistakes import AP_MISTAKES, CLASS_MISTAKES, NMS_MISTAKES
 from crashcourse.exercises.case import Case
 from crashcourse.exercises.kinds import FunctionExercise
 
@@ -32,8 +35,8 @@ def pairwise_iou(boxes_a: Tensor, boxes_b: Tensor) -> Tensor:
     """Intersection over union of every box of a with every box of b.
 
     Args:
-        boxes_a: (N, 4) float, xyxy; every box has an area.
-        boxes_b: (M, 4) float, xyxy.
+        boxes_a: (N, 4) float, xyxy.
+        boxes_b: (M, 4) float, xyxy. Every box, of a and of b, has an area.
 
     Returns:
         (N, M) float in [0, 1].
@@ -104,6 +107,7 @@ def _corner_cases(seed: int) -> list[Case]:
     return [
         Case((torch.tensor([[20.0, 30.0, 10.0, 4.0]]),), label="one box, wider than high"),
         Case((torch.tensor([[5.0, 9.0, 3.0, 8.0], [8.0, 8.0, 1.0, 5.0]]),), label="two boxes with odd sizes"),
+        Case((torch.tensor([[4.0, 3.0, 10.0, 8.0]]),), label="a box that leaves the image"),
         Case((made,), label="six boxes"),
     ]
 
@@ -119,6 +123,8 @@ def _iou_cases(seed: int) -> list[Case]:
         Case((one, torch.tensor([[2.0, 1.0, 5.0, 3.0]])), label="a corner overlaps"),
         Case((one, torch.tensor([[6.0, 0.0, 8.0, 2.0]])), label="side by side, apart"),
         Case((one, torch.tensor([[6.0, 5.0, 8.0, 7.0]])), label="apart in both directions"),
+        Case((one, torch.tensor([[20.0, 20.0, 22.0, 22.0]])), label="far apart in both directions"),
+        Case((one, torch.tensor([[0.0, 5.0, 4.0, 7.0]])), label="one above the other, apart"),
         Case((one, torch.tensor([[1.0, 0.5, 2.0, 1.5]])), label="one inside the other"),
         Case((one, one.clone()), label="the same box"),
         Case((_boxes(2, 6), _boxes(3, 6)), label="two against three"),
@@ -132,6 +138,7 @@ def _iou_matrix(boxes: Tensor) -> Tensor:
 
 def _nms_cases(seed: int) -> list[Case]:
     chain = torch.tensor([[1.0, 0.5, 0.1], [0.5, 1.0, 0.5], [0.1, 0.5, 1.0]])
+    beside = torch.tensor([[1.0, 0.0, 0.6], [0.0, 1.0, 0.0], [0.6, 0.0, 1.0]])
     shuffled = torch.randperm(8)
     grouped = _boxes(3, 40)[torch.tensor([0, 0, 0, 1, 1, 2, 2, 2])] + torch.rand(8, 4)
     return [
@@ -139,6 +146,9 @@ def _nms_cases(seed: int) -> list[Case]:
         Case((torch.eye(2), torch.tensor([0.2, 0.9]), 0.5), label="two boxes apart, the better one last"),
         Case((chain, torch.tensor([0.9, 0.8, 0.7]), 0.4), label="a chain: each overlaps the next"),
         Case((chain, torch.tensor([0.7, 0.9, 0.8]), 0.4), label="a chain, the best in the middle"),
+        Case((chain, torch.tensor([0.9, 0.7, 0.8]), 0.4), label="a chain, the worst in the middle"),
+        Case((beside, torch.tensor([0.9, 0.8, 0.7]), 0.5), label="two objects, three boxes"),
+        Case((beside, torch.tensor([0.5, 0.3, 0.4]), 0.5), label="two objects, low scores"),
         Case((chain, torch.tensor([0.9, 0.8, 0.7]), 0.5), label="IoU equal to the threshold"),
         Case((_iou_matrix(grouped), (shuffled + 1) / 10, 0.3), label="three objects, eight boxes"),
         Case((_iou_matrix(_boxes(10, 12)), torch.randperm(10) / 10 + 0.05, 0.25), label="ten crowded boxes"),
@@ -147,11 +157,13 @@ def _nms_cases(seed: int) -> list[Case]:
 
 def _class_cases(seed: int) -> list[Case]:
     heap, apart = torch.tensor([[1.0, 0.8], [0.8, 1.0]]), torch.eye(3)
+    chain = torch.tensor([[1.0, 0.5, 0.1], [0.5, 1.0, 0.5], [0.1, 0.5, 1.0]])
     grouped = _iou_matrix(_boxes(3, 40)[torch.tensor([0, 0, 0, 1, 1, 2, 2, 2])] + torch.rand(8, 4))
     labels = torch.tensor([0, 1, 0, 1, 1, 2, 0, 2])
     return [
         Case((heap, torch.tensor([0.6, 0.9]), torch.tensor([0, 1]), 0.5), label="one place, two classes"),
         Case((heap, torch.tensor([0.6, 0.9]), torch.tensor([2, 2]), 0.5), label="one place, one class"),
+        Case((chain, torch.tensor([0.9, 0.8, 0.7]), torch.tensor([0, 1, 1]), 0.4), label="a chain of two classes"),
         Case((apart, torch.tensor([0.5, 0.7, 0.6]), torch.tensor([0, 0, 1]), 0.5), label="three boxes apart"),
         Case((grouped, (torch.randperm(8) + 1) / 10, labels, 0.3), label="three heaps, three classes"),
         Case(
@@ -212,6 +224,7 @@ EXERCISES = [
             "Only kept boxes drop others. Above the threshold means >, not ≥.",
             "left = indices by falling score; while left: best = left.pop(0), keep it, filter left by iou[best].",
         ),
+        plain=True,
         wrong=NMS_MISTAKES,
     ),
     FunctionExercise(
@@ -225,6 +238,7 @@ EXERCISES = [
             "What would their IoU be then? Change that, in a new matrix, and leave the rest to suppress.",
             "labels[:, None] == labels[None] is True where two boxes are of one class. Multiply iou by it.",
         ),
+        plain=True,
         wrong=CLASS_MISTAKES,
     ),
     FunctionExercise(
@@ -238,6 +252,7 @@ EXERCISES = [
             "Each right detection adds a step of recall of 1 / objects, with the best precision from there on.",
             "correct.cumsum(0) / arange(1, D + 1); a running maximum from the right: flip, cummax, flip.",
         ),
+        plain=True,
         wrong=AP_MISTAKES,
     ),
     *QUESTIONS,

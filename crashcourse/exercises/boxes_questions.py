@@ -107,6 +107,50 @@ QUESTIONS = [
                 {"average precision, all points": (1 + 0.5 + 2 / 3) / 3},
                 "You averaged over all three detections. The wrong one adds no recall, so it adds no area.",
             ),
+            "upside_down": (
+                {"IoU": 5.0},
+                "That is union over intersection. IoU is never above 1.",
+            ),
+            "larger_box": (
+                {"IoU": 0.25},
+                "That is the intersection over the area of a. Divide by the union.",
+            ),
+            "wrong_part": (
+                {"precision after the third detection": 1 / 3},
+                "One of three is *wrong*. Precision is the part that is right.",
+            ),
+            "precision_one_earlier": (
+                {"precision after the third detection": 0.5},
+                "That is the precision after the second detection. The third is right again.",
+            ),
+            "recall_by_detections": (
+                {"recall after the second detection": 1 / 3},
+                "Recall divides by the objects that are there, 2, and not by the three detections.",
+            ),
+            "recall_halved": (
+                {"recall after the second detection": 0.25},
+                "Precision has no part in recall: of two objects, how many have been found?",
+            ),
+            "area_by_slopes": (
+                {"average precision, all points": 19 / 24},
+                "You join the points by slopes. The area is made of steps: two rectangles, each 1/2 wide.",
+            ),
+            "area_not_divided": (
+                {"average precision, all points": 5 / 3},
+                "1 + 2/3, and each is a step of 1/2: divide by the number of objects.",
+            ),
+            "area_by_detections": (
+                {"average precision, all points": 5 / 9},
+                "You divide by three detections. There are 2 objects, so each step is 1/2 wide.",
+            ),
+            "second_step_at_a_half": (
+                {"average precision, all points": 0.75},
+                "The second step ends at the third detection. Its precision is 2/3 there, not 1/2.",
+            ),
+            "area_is_all": (
+                {"average precision, all points": 1.0},
+                "Precision 1 holds for the first half of recall only.",
+            ),
             "eleven_points": (
                 {"average precision, all points": (6 + 5 * 2 / 3) / 11},
                 "That is the mean over 11 points. All points: 1/2 · 1 + 1/2 · 2/3.",
@@ -142,10 +186,10 @@ QUESTIONS = [
         lesson=20,
         question="Why is a detector not scored by its accuracy, right detections by all decisions?",
         options={
-            "a": "Because accuracy takes too long to compute.",
-            "b": "Because boxes are floats, and never exactly right.",
-            "c": "Because nobody can count the places where it rightly says nothing, and where to cut scores is open.",
-            "d": "Because there is more than one class.",
+            "a": "Because accuracy takes too long to compute for many boxes.",
+            "b": "Because boxes are floats, and a float is never exactly right.",
+            "c": "Because the places where it rightly says nothing cannot be counted.",
+            "d": "Because there is more than one class, and classes are rarely balanced.",
         },
         reference="c",
         because=(

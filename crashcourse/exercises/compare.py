@@ -101,7 +101,9 @@ def _compare_sequences(expected: Any, got: Any, tolerance: Tolerance, place: str
     if not isinstance(got, tuple | list):
         return _wrong_type(expected, got, place)
     if len(expected) != len(got):
-        return Fault("shape", f"{place} has {len(got)} items; {len(expected)} are expected.", expected, got)
+        items = "1 item" if len(got) == 1 else f"{len(got)} items"
+        wanted = "1 is" if len(expected) == 1 else f"{len(expected)} are"
+        return Fault("shape", f"{place} has {items}; {wanted} expected.", expected, got)
     faults = [
         compare_values(e, g, tolerance, _inside(place, f"[{i}]"))
         for i, (e, g) in enumerate(zip(expected, got, strict=True))

@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from crashcourse.errors import CourseError
@@ -11,7 +11,7 @@ from crashcourse.exercises.case import Case
 from crashcourse.exercises.check import Wrong, check
 from crashcourse.exercises.compare import DEFAULT_TOLERANCE, Tolerance
 from crashcourse.exercises.isolation import CHECK_SECONDS, Budget
-from crashcourse.exercises.outcome import Outcome, positional_names, run_function
+from crashcourse.exercises.outcome import Outcome, plain, positional_names, run_function
 from crashcourse.exercises.report import Report
 from crashcourse.exercises.source import solution_of, source_of, stub_of
 
@@ -84,11 +84,13 @@ class FunctionExercise(Exercise):
         gradient: whether the gradients of float inputs count. Only where the answer is meant to be differentiable.
         tolerance: `(relative, absolute)`, for floats; gradients get ten times as much.
         seconds: how long a check may take.
+        plain: whether a tensor of at most one axis counts as the number or the list that it holds.
     """
 
     kind: ClassVar[Kind] = "function"
     cases: Callable[[int], Sequence[Case]]
     gradient: bool = False
+    plain: bool = False
     tolerance: Tolerance = DEFAULT_TOLERANCE
     seconds: float = CHECK_SECONDS
 
@@ -118,7 +120,8 @@ class FunctionExercise(Exercise):
 
     def run(self, candidate: Callable[..., Any], case: Case, budget: Budget) -> Outcome:
         """What a candidate does in one case."""
-        return run_function(candidate, case, self.input_names(case), gradient=self.gradient, budget=budget)
+        outcome = run_function(candidate, case, self.input_names(case), gradient=self.gradient, budget=budget)
+        return replace(outcome, value=plain(outcome.value)) if self.plain else outcome
 
 
 @dataclass(eq=False, kw_only=True)

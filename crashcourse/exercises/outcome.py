@@ -154,6 +154,18 @@ def _watched_inputs(case: Case, names: Sequence[str], watched: dict[str, Tensor]
     return args, {name: prepare(name, value) for name, value in case.kwargs.items()}
 
 
+def plain(value: Any) -> Any:
+    """A tensor of at most one axis as a number or a list, also inside a list; anything else as it is.
+
+    For exercises whose result is a number or a list of numbers: a learner who returns a tensor is right as well.
+    """
+    if isinstance(value, tuple | list):
+        return [plain(item) if isinstance(item, Tensor) and item.ndim == 0 else item for item in value]
+    if not isinstance(value, Tensor) or value.ndim > 1 or value.device.type != "cpu" or value.layout != torch.strided:
+        return value
+    return value if value.is_quantized or value.is_nested else value.tolist()
+
+
 def positional_names(function: Callable[..., Any], case: Case) -> list[str]:
     """What a function calls the positional arguments of a case; their places where it does not say."""
     try:

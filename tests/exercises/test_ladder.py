@@ -276,7 +276,7 @@ def whole(a: int, b: int) -> tuple[int, ...]:
     [
         (lambda a, b: (a / b, a % b), "a whole number is expected"),
         (lambda a, b: a // b, "a tuple is expected"),
-        (lambda a, b: (a // b,), "1 items; 2 are expected"),
+        (lambda a, b: (a // b,), "has 1 item; 2 are expected"),
         (lambda a, b: (a // b, a // b), "Item [1] of the result"),
     ],
 )

@@ -1,90 +1,9 @@
-"""Lesson 20, boxes: what people get wrong in corners and IoU, each as code that behaves so, with its hint."""
+"""Lesson 20, boxes: what people get wrong in IoU, each as code, with its hint."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
-
-
-def _corners(
-    make: Callable[[Tensor, Tensor, Tensor, Tensor], list[Tensor]], dim: int = 1
-) -> Callable[[Tensor], Tensor]:
-    """`to_corners` whose four columns are what `make` says of cx, cy, width, height."""
-    return lambda boxes: torch.stack(make(*boxes.unbind(1)), dim)
-
-
-def _in_place(boxes: Tensor) -> Tensor:
-    boxes[:, :2] -= boxes[:, 2:] / 2
-    boxes[:, 2:] += boxes[:, :2]
-    return boxes
-
-
-def _overwritten(boxes: Tensor) -> Tensor:
-    boxes = boxes.clone()
-    boxes[:, :2] = boxes[:, :2] - boxes[:, 2:] / 2
-    boxes[:, 2:] = boxes[:, :2] + boxes[:, 2:] / 2
-    return boxes
-
-
-CORNER_MISTAKES = {
-    "centre_as_corner": (
-        _corners(lambda x, y, w, h: [x, y, x + w, y + h]),
-        "You took x and y for the upper left corner. They are the centre: go half the size to either side.",
-    ),
-    "whole_size": (
-        _corners(lambda x, y, w, h: [x - w, y - h, x + w, y + h]),
-        "Your boxes are twice as large: from the centre it is *half* the width to an edge.",
-    ),
-    "width_for_height": (
-        _corners(lambda x, y, w, h: [x - h / 2, y - w / 2, x + h / 2, y + w / 2]),
-        "Width and height are swapped: the third number is the width, and belongs to x.",
-    ),
-    "still_a_size": (
-        _corners(lambda x, y, w, h: [x - w / 2, y - h / 2, w, h]),
-        "The last two numbers are still width and height. They should be the lower right corner.",
-    ),
-    "order": (
-        _corners(lambda x, y, w, h: [x - w / 2, x + w / 2, y - h / 2, y + h / 2]),
-        "The numbers are right, their order is not: x1, y1, x2, y2, a corner after a corner.",
-    ),
-    "y_upwards": (
-        _corners(lambda x, y, w, h: [x - w / 2, y + h / 2, x + w / 2, y - h / 2]),
-        "y runs *down* in images: the upper edge has the smaller y.",
-    ),
-    "corners_swapped": (
-        _corners(lambda x, y, w, h: [x + w / 2, y + h / 2, x - w / 2, y - h / 2]),
-        "The lower right corner comes first here. Upper left first: minus, then plus.",
-    ),
-    "plus_one": (
-        _corners(lambda x, y, w, h: [x - w / 2, y - h / 2, x + w / 2 - 1, y + h / 2 - 1]),
-        "You subtract 1, as for numbers of pixels. Coordinates here are continuous: a box is x2 − x1 wide.",
-    ),
-    "plus_one_wider": (
-        _corners(lambda x, y, w, h: [x - w / 2, y - h / 2, x + w / 2 + 1, y + h / 2 + 1]),
-        "You add 1, as for numbers of pixels. Coordinates here are continuous: a box is x2 − x1 wide.",
-    ),
-    "whole_pixels": (
-        _corners(lambda x, y, w, h: [x - w // 2, y - h // 2, x + w // 2, y + h // 2]),
-        "// rounds down, so that boxes of odd size shrink. Boxes are floats: use /.",
-    ),
-    "rounded": (
-        _corners(lambda x, y, w, h: [torch.round(v) for v in (x - w / 2, y - h / 2, x + w / 2, y + h / 2)]),
-        "You round to whole pixels. Boxes are floats; rounding loses up to half a pixel at each edge.",
-    ),
-    "size_from_the_new_corner": (
-        _overwritten,
-        "x1 is right, but x2 is x1 plus *half* the width. You overwrote the centre with x1 before you used it again.",
-    ),
-    "wrong_dimension": (
-        _corners(lambda x, y, w, h: [x - w / 2, y - h / 2, x + w / 2, y + h / 2], 0),
-        "Your result is (4, N). Stack along dimension 1: a row for each box.",
-    ),
-    "in_place": (
-        _in_place,
-        "The result is right, but you changed `boxes` itself: whoever holds it now has corners without knowing. Make a "
-        "new tensor.",
-    ),
-}
 
 
 def _area(boxes: Tensor, more: float = 0.0) -> Tensor:
@@ -134,6 +53,33 @@ def _as_sizes(a: Tensor, b: Tensor) -> Tensor:
     """xywh for xyxy."""
     a, b = (torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1) for boxes in (a, b))
     return _iou(a, b)
+
+
+def _clamped_width(inner: Tensor) -> Tensor:
+    return inner[..., 0].clamp(min=0) * inner[..., 1]
+
+
+def _generalized(a: Tensor, b: Tensor) -> Tensor:
+    size = torch.maximum(a[:, None, 2:], b[None, :, 2:]) - torch.minimum(a[:, None, :2], b[None, :, :2])
+    around, iou = size.prod(2), _iou(a, b)
+    shared = _inner(a, b).clamp(min=0).prod(2)
+    return iou - (around - (_area(a)[:, None] + _area(b)[None] - shared)) / around
+
+
+def _row_with_row(a: Tensor, b: Tensor) -> Tensor:
+    size = torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])
+    shared = size.clamp(min=0).prod(1)
+    return shared / (_area(a) + _area(b) - shared)
+
+
+def _with_areas(whole: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """`pairwise_iou` with what `whole` says of boxes a and b as the sum of the areas."""
+
+    def wrong(a: Tensor, b: Tensor) -> Tensor:
+        shared = _inner(a, b).clamp(min=0).prod(2)
+        return shared / (whole(a, b) - shared)
+
+    return wrong
 
 
 IOU_MISTAKES = {
@@ -217,4 +163,53 @@ IOU_MISTAKES = {
         "Rows and columns are swapped: row n belongs to box n of a.",
     ),
     "in_percent": (lambda a, b: 100 * _iou(a, b), "That is per cent. IoU lies between 0 and 1."),
+    "result_clamped": (
+        lambda a, b: _iou(a, b, shared=lambda inner: inner.prod(2)).clamp(0, 1),
+        "You clamp the result. A little apart in both directions, minus times minus still counts: clamp width and "
+        "height at 0, before the product.",
+    ),
+    "width_clamped_only": (
+        lambda a, b: _iou(a, b, shared=_clamped_width),
+        "Only the width is clamped. One above the other, it is the height that is negative.",
+    ),
+    "meet_in_any_direction": (
+        lambda a, b: _iou(a, b, shared=lambda inner: inner.prod(2) * (inner > 0).any(2)),
+        "Boxes meet when they do in x *and* in y: all, not any. Or clamp(min=0), and no mask is needed.",
+    ),
+    "sum_of_sides": (
+        lambda a, b: _iou(a, b, shared=lambda inner: inner.clamp(min=0).sum(2)),
+        "Your intersection is width plus height. An area is their product: prod.",
+    ),
+    "product_of_corners": (
+        _with_areas(lambda a, b: a[:, None, 2:].prod(2) + b[None, :, 2:].prod(2)),
+        "Your areas are x2 times y2, as if these were sizes. The sides are x2 − x1 and y2 − y1.",
+    ),
+    "one_more": (
+        _with_areas(lambda a, b: _area(a)[:, None] + _area(b)[None] + 1),
+        "You add 1 to the union. Every box here has an area, so nothing is divided by 0.",
+    ),
+    "area_of_a_twice": (
+        _with_areas(lambda a, b: 2 * _area(a)[:, None]),
+        "The area of a is in your union twice, that of b is not. Both, minus what they share.",
+    ),
+    "generalized": (
+        _generalized,
+        "That is generalized IoU, which comes further down. Leave out what it takes off.",
+    ),
+    "distance": (
+        lambda a, b: 1 - _iou(a, b),
+        "That is 1 − IoU, the loss. The same box gives 1 here, boxes apart give 0.",
+    ),
+    "row_with_row": (
+        _row_with_row,
+        "Row n of a meets only row n of b. For all pairs: boxes_a[:, None] against boxes_b[None].",
+    ),
+    "areas_in_one_row": (
+        _with_areas(lambda a, b: _area(a) + _area(b)),
+        "The areas are (N,) and (M,). Their sum has to be (N, M): area_a[:, None] + area_b[None].",
+    ),
+    "areas_by_the_wrong_axis": (
+        _with_areas(lambda a, b: _area(a)[None] + _area(b)[:, None]),
+        "Your sum of areas is (M, N). Rows belong to a: area_a[:, None] + area_b[None].",
+    ),
 }
