@@ -74,7 +74,7 @@ SSD_SCENES = Recipe(
     },
     scales={
         "laptop": Scale(
-            epochs=4,
+            epochs=3,
             batch_size=8,
             learning_rate=5e-3,
             width=16,
@@ -82,7 +82,7 @@ SSD_SCENES = Recipe(
             compares=("mined",),
             data="clear_scenes",
             image_size=112,
-            images=2000,
+            images=1600,
             test_images=300,
         ),
         "study": Scale(

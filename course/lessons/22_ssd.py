@@ -39,7 +39,7 @@ from crashcourse.figures.boxes import draw_box, draw_picture
 
 held_out = scenes(200, seed=2, size=112, split="test")
 fig, panels = figure(1, 3, height=2.4)
-for axes, number in zip(panels.flat, (1, 5, 8), strict=True):
+for axes, number in zip(panels.flat, (1, 9, 11), strict=True):
     draw_picture(axes, held_out[number].image.permute(1, 2, 0))
     axes.hlines(range(0, 113, 16), 0, 112, color="white", linewidth=0.6)
     axes.vlines(range(0, 113, 16), 0, 112, color="white", linewidth=0.6)
@@ -390,7 +390,7 @@ for name, network in (("small SSD", small_ssd()), ("small YOLO", small_yolo())):
     print(f"{name}: {size:,} parameters, {macs:.0f} million MACs")
 # %% [markdown]
 # A laptop's minute is too short for the hard scenes. So this run is on clear ones, as
-# in lesson 21: 2,000 scenes with three to six large garments and no clutter. The study
+# in lesson 21: 1,600 scenes with three to six large garments and no clutter. The study
 # below is on the hard ones. What mean average precision at IoU 0.5 do you expect on
 # 300 scenes with other photographs and other garments? An untrained network has 0.
 # %%
@@ -399,12 +399,12 @@ from crashcourse.recipes import train
 run = train("ssd_scenes", progress=False)
 # %% tags=["guess"]
 print("on 300 unseen scenes:")
-claim("mAP at IoU 0.5", run.metrics["map50"], at_least=0.25)
+claim("mAP at IoU 0.5", run.metrics["map50"], at_least=0.16)
 measured("objects found at IoU 0.5, any score", run.metrics["recall50"])
 # %%
 from crashcourse.figures import learning_curves
 
-learning_curves(run.history, ["loss", "map50"], title="Small SSD, 2,000 clear scenes")
+learning_curves(run.history, ["loss", "map50"], title="Small SSD, 1,600 clear scenes")
 # %% [markdown]
 # Four unseen scenes. Dashed white is the truth; boxes are what the network says with a
 # probability of 0.3 or more.
@@ -419,8 +419,8 @@ model = run.model.cpu()
 test = detection_data(recipes()["ssd_scenes"].scale("laptop"), "test")
 found = detect(ssd_predict, model, test.take(100))
 # %%
-fig, panels = figure(2, 2, height=7.0)
-for axes, number in zip(panels.flat, (1, 5, 8, 12), strict=True):
+fig, panels = figure(2, 2, height=4.4)
+for axes, number in zip(panels.flat, (1, 9, 11, 12), strict=True):
     draw_picture(axes, test.images[number].permute(1, 2, 0))
     for box in test.targets[number]["boxes"].tolist():
         draw_box(axes, box, "white", style="--", width=1)
@@ -437,7 +437,7 @@ show(fig, alt=alt)
 # negatives: what your function chooses.
 # %%
 fig, panels = figure(1, 3, height=2.6)
-for axes, number in zip(panels.flat, (1, 5, 8), strict=True):
+for axes, number in zip(panels.flat, (1, 9, 11), strict=True):
     image, there = test.images[number : number + 1], test.targets[number]
     goal = encode_ssd_targets(there["boxes"], there["labels"] + 1, model.layout, 6)
     with torch.no_grad():

@@ -57,14 +57,14 @@ from crashcourse.detection import box_iou
 from crashcourse.detection.segment_proposals import segment_proposals
 from crashcourse.figures.boxes import draw_box, draw_picture
 
-SHOWN = 7
+SHOWN = 11
 image, objects = test.images[SHOWN], test.targets[SHOWN]["boxes"]  # (3, 112, 112)
 proposals = segment_proposals(image)  # (P, 4)
 overlap = box_iou(proposals, objects)  # (P, M)
 picture = image.permute(1, 2, 0)  # (112, 112, 3)
 pieces = felzenszwalb(picture.numpy(), scale=100, sigma=0.5, min_size=20)
 # %%
-fig, panels = figure(1, 3, height=2.5)
+fig, panels = figure(1, 3, height=2.1)
 outlined = torch.from_numpy(mark_boundaries(picture.numpy(), pieces, (1, 1, 0)))
 draw_picture(panels[0], outlined)
 panels[0].set_title("pieces", size=11)
@@ -193,7 +193,7 @@ print("equal to torchvision's on 50:", torch.equal(torch.stack(ours), theirs))
 # that RoIPool takes for it, dotted its 5×5 bins. The white grid is the map's.
 # %%
 chosen = inside[box_iou(inside, objects).argmax(0)[:3]]  # the best for three objects
-fig, panels = figure(1, 3, height=2.5)
+fig, panels = figure(1, 3, height=2.1)
 for axes, own in zip(panels, chosen, strict=True):
     draw_picture(axes, picture)
     axes.hlines(range(0, side + 1, 8), 0, side, color="white", linewidth=0.4)
@@ -307,7 +307,7 @@ anchors = place_anchors(14, 14, 8, sizes, (0.5, 1.0, 2.0))  # (1764, 4)
 print("sizes:", sizes, "  anchors:", tuple(anchors.shape))
 iou = box_iou(objects, anchors)  # (M, 1764)
 measured("mean IoU of the best anchor of each object", iou.amax(1).mean())
-fig, panels = figure(1, 3, height=2.5)
+fig, panels = figure(1, 3, height=2.1)
 for axes in panels:
     draw_picture(axes, picture)
 panels[0].plot(*((anchors[::9, :2] + anchors[::9, 2:]) / 2).T, ".", ms=3, color="white")
@@ -363,7 +363,7 @@ rows = [
 rows[1][2] = int((taken == 1).sum()) - rows[0][2]
 show_table(rows, ["anchors", "there are", "drawn"], "Anchors of one scene")
 # %%
-fig, panels = figure(1, 2, height=3.4)
+fig, panels = figure(1, 2, height=2.5)
 kinds = {
     "drawn as objects": (1, "vermilion", 1.5),
     "drawn as background": (0, "sky", 0.9),
@@ -433,8 +433,10 @@ show_table(
 # tests hold it to torchvision's: same weights, same losses, same boxes.
 #
 # ## The run: garments in scenes
-# Our small Faster R-CNN, on 2,000 scenes. What mean average precision at IoU 0.5 do you
-# expect after so short a training?
+# Our small Faster R-CNN, on 2,000 scenes, each seen twice. One thing differs from what
+# you built: it pools with **RoIAlign**, RoIPool without the rounding (lesson 24 shows
+# how). With so little training that matters: in trials with three seeds RoIPool came to
+# a mean average precision of about 0.15. What do you expect with RoIAlign?
 # %%
 run = train("faster_rcnn_scenes", progress=False)
 # %% tags=["guess"]
@@ -465,8 +467,8 @@ show(fig, alt=alt)
 # hold an object, and objects are harder than background. A loss whose data change says
 # little. The detections do get better.
 # %%
-claim("mAP at IoU 0.5 on unseen scenes", run.metrics["map50"], at_least=0.15)
-claim("objects found, of all", run.metrics["recall50"], at_least=0.5)
+claim("mAP at IoU 0.5 on unseen scenes", run.metrics["map50"], at_least=0.18)
+claim("objects found, of all", run.metrics["recall50"], at_least=0.6)
 # %% [markdown]
 # For most objects, some box with the right name is in the list: that is the second
 # number. What costs precision is what stands before it, under wrong names. After a
@@ -491,20 +493,19 @@ def propose(model: nn.Module, images: Tensor, most: int = 300) -> list[Tensor]:
     return found
 
 
-few = test.take(40)
+few = test.take(24)
 learned = propose(model, few.images)
 by_colour = [segment_proposals(scene, most=300) for scene in few.images]
 # %%
-fig, grid = figure(2, 3, height=4.7)
-for column, number in enumerate((3, SHOWN, 12)):
-    for axes, boxes in zip(grid[:, column], (learned, by_colour), strict=True):
-        draw_picture(axes, few.images[number].permute(1, 2, 0))
-        for box in few.targets[number]["boxes"].tolist():
-            draw_box(axes, box, "white", style="--", width=1)
-        for box in boxes[number][:15].tolist():
-            draw_box(axes, box, "vermilion", width=0.9)
-grid[0, 0].set_title("by the RPN", size=11)
-grid[1, 0].set_title("by colour", size=11)
+fig, panels = figure(1, 2, height=2.7)
+for axes, boxes in zip(panels, (learned[SHOWN], by_colour[SHOWN]), strict=True):
+    draw_picture(axes, picture)
+    for box in objects.tolist():
+        draw_box(axes, box, "white", style="--", width=1)
+    for box in boxes[:15].tolist():
+        draw_box(axes, box, "vermilion", width=0.9)
+panels[0].set_title("by the RPN", size=11)
+panels[1].set_title("by colour", size=11)
 show(fig, alt="The RPN's boxes crowd around garments; those by colour lie everywhere.")
 
 
@@ -628,23 +629,7 @@ claim(
 #
 # ### Does the faster one find less?
 # The second stage of our Fast R-CNN was trained with the RPN's proposals; it takes
-# others, too. R-CNN gets the backbone, and 24 scenes to fit its vector machines and its
-# regression. All on the same 40 unseen scenes:
-# %%
-from torchvision.transforms import Normalize
-
-from crashcourse.detection.detection_images import STD
-from crashcourse.detection.rcnn import RCNN, fit_rcnn
-
-scale = Normalize((0, 0, 0), STD)  # R-CNN itself takes off the mean
-vectors = nn.Sequential(
-    scale, model.backbone.features, nn.AdaptiveAvgPool2d(3), nn.Flatten()
-)
-rcnn = RCNN(vectors, 64 * 3 * 3, 5, size=112, context=8).eval()
-known = detection_data(budget, "train").take(24)
-truth = [{**own, "labels": own["labels"] + 1} for own in known.targets]  # 0: background
-regions = [segment_proposals(scene, most=60) for scene in known.images]
-fit_rcnn(rcnn, list(known.images.float() / 255), regions, truth)
+# others, too. All on the same 24 unseen scenes:
 # %%
 from crashcourse.recipes.detector import score_detections
 
@@ -654,7 +639,6 @@ with torch.inference_mode():
     batch = model.transform(pictures)[0]
     second, maps = model.roi_heads, model.backbone(batch.tensor)
     answers = {
-        "R-CNN, 50 by colour": rcnn(pictures, colour50),
         "Fast R-CNN, 50 by colour": second(maps, colour50, batch.sizes)[0],
         "Fast R-CNN, up to 300 by colour": second(maps, by_colour, batch.sizes)[0],
         "Faster R-CNN, 50 of its own": second(maps, learned50, batch.sizes)[0],
@@ -663,10 +647,10 @@ for name, found in answers.items():
     found = [{**own, "labels": own["labels"] - 1} for own in found]
     measured(f"{name}: mAP", score_detections(found, few, whole=False)["map50"])
 # %% [markdown]
-# Forty scenes and one seed: read large differences only. With hundreds of pieces of
-# colour Fast R-CNN comes near Faster R-CNN with 50 proposals of its own. R-CNN is
-# handicapped here: its features were not trained for regions cut out and stretched, and
-# it has seen 24 scenes where the others saw 2,000. The papers' own numbers on VOC 2007,
+# Two dozen scenes and one seed: read large differences only. With hundreds of pieces of
+# colour Fast R-CNN comes near Faster R-CNN with 50 proposals of its own. R-CNN is not
+# in this race: on features that were never trained for regions cut out and stretched it
+# would lose for the wrong reason. The papers' own numbers on VOC 2007,
 # in mAP: R-CNN 58.5 with AlexNet and 66.0 with VGG-16; Fast R-CNN 66.9 and Faster R-CNN
 # 69.9, both with VGG-16. Faster did not mean worse.
 #
@@ -690,18 +674,18 @@ def detections(images: Tensor, suppress_above: float) -> list[dict[str, Tensor]]
     return found
 
 
-fig, grid = figure(2, 3, height=4.7)
-for row, (suppress_above, title) in enumerate(((1.0, "before"), (0.5, "after"))):
-    found = detections(few.images[[3, SHOWN, 12]], suppress_above)
-    for axes, number, own in zip(grid[row], (3, SHOWN, 12), found, strict=True):
-        draw_picture(axes, few.images[number].permute(1, 2, 0))
-        sure = own["scores"] >= 0.3
-        for box, label in zip(
-            own["boxes"][sure].tolist(), own["labels"][sure], strict=True
-        ):
-            word = test.classes[label] if suppress_above < 1 else ""
-            draw_box(axes, box, BOX_COLOURS[label], word, width=1.5)
-    grid[row, 0].set_title(f"{title} suppression", size=11)
+fig, panels = figure(1, 2, height=2.7)
+two = ((1.0, "before"), (0.5, "after"))
+for axes, (suppress_above, when) in zip(panels, two, strict=True):
+    (own,) = detections(few.images[SHOWN : SHOWN + 1], suppress_above)
+    draw_picture(axes, picture)
+    sure = own["scores"] >= 0.3
+    for box, label in zip(
+        own["boxes"][sure].tolist(), own["labels"][sure], strict=True
+    ):
+        word = test.classes[label] if suppress_above < 1 else ""
+        draw_box(axes, box, BOX_COLOURS[label], word, width=1.5)
+    axes.set_title(f"{when} suppression", size=11)
 show(
     fig, alt="Many boxes for a garment before suppression; few after, of several names."
 )
@@ -715,7 +699,7 @@ show(
 # %% tags=["guess"]
 from crashcourse.detection.failures import KINDS, why_missed
 
-answers = detections(test.images, 0.5)
+answers = [one for part in test.images.split(50) for one in detections(part, 0.5)]
 fates = []
 for own, there in zip(answers, test.targets, strict=True):
     sure = own["scores"] >= 0.3
