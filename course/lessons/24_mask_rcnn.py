@@ -665,6 +665,11 @@ if record is not None:
     alt = "mAP against milliseconds for the detectors of this part; areas: parameters."
     trade_off(points, *axes_labels, title="Area: parameters", log=False, alt=alt)
 # %% [markdown]
+# One set of scenes; seeds: {record:detectors_scenes.study.seeds}. So read large
+# differences only. Here they are large: each step to the next detector takes two to
+# three times as long for an image, and buys accuracy. (How long they *trained* says
+# nothing: other programs ran.)
+#
 # Read such a chart with care. It says what *these* small networks do after a few
 # epochs. Which detector is best depends on the size of the objects, the time for
 # training, and the machine: on a GPU the many small steps of the two-stage detectors
