@@ -21,6 +21,7 @@
 # versions since have changed.
 # %%
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from crashcourse.claims import claim, measured

@@ -21,7 +21,7 @@
 # turn out to spoil masks, and you will measure by how much. At the end all detectors of
 # this part meet on one chart.
 # %%
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
