@@ -181,6 +181,7 @@ def _ap_cases(seed: int) -> list[Case]:
         Case((torch.tensor([True]), 2), label="one of two objects found"),
         Case((torch.tensor([False, True]), 1), label="wrong first, then right"),
         Case((torch.tensor([True, False, True, True, False]), 4), label="three of four objects, two wrong"),
+        Case((torch.tensor([False, True, True]), 3), label="wrong first, then two of three objects"),
         Case((torch.tensor([False, False]), 2), label="nothing right"),
         Case((ranked, int(ranked.sum()) + 2), label="twelve detections"),
     ]
