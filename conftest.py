@@ -1,8 +1,8 @@
 """What every test shares: one thread, a home of its own, and the notebooks as tests.
 
-A notebook under `notebooks/` is collected twice: its cells by nbval, strictly, and once as a whole, with every
-exercise answered by its reference. Both stay on one xdist worker (`--dist loadfile`), each in a fresh home with the
-network closed.
+A notebook under `notebooks/` is collected twice: its cells by nbval, strictly, and once with every exercise answered
+by its reference, as far as exercises reach. Both stay on one xdist worker (`--dist loadfile`), each in a fresh home
+with the network closed.
 """
 
 import os
@@ -56,7 +56,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "SolvedFile | None":
-    """Beside nbval's cells: the whole lesson, solved."""
+    """Beside nbval's cells: the lesson, solved."""
     source = ROOT / "course" / "lessons" / f"{file_path.stem}.py"
     if file_path.suffix == ".ipynb" and file_path.parent == ROOT / "notebooks" and source.exists():
         return SolvedFile.from_parent(parent, path=file_path)

@@ -8,6 +8,7 @@ from crashcourse.errors import CourseError
 from crashcourse.lessons.check import over_budget
 from crashcourse.lessons.execute import Execution, Section, execute
 from crashcourse.lessons.expand import LoadRecord, expand
+from crashcourse.lessons.slicing import modules_of, names_of, touched
 from crashcourse.lessons.source import Lesson
 
 
@@ -51,11 +52,18 @@ def run(
 def run_solved(lesson: Lesson, *, catalogue: Mapping[str, Any] | None = None) -> Execution:
     """Run a lesson with every exercise answered by its reference's own source, pasted into the cell.
 
+    Only the cells that an exercise touches run: the exercises, those that use what a learner writes in them, and what
+    these need. With all others a learner's answers have nothing to do; they run in the lesson as it is.
+
+    Returns:
+        The execution of these cells.
+
     Raises:
         CourseError: the lesson did not run through, took more memory than its budget has or asked for the network, or
             an exercise was not said to be passed.
     """
     notebook = expand(lesson, catalogue=catalogue, solved=True)
+    notebook.cells = touched_by_exercises([cell for cell in notebook.cells if cell.cell_type == "code"])
     execution = execute(notebook, timeout=2 * lesson.budget_seconds)
     excess = over_budget(execution, lesson.header, timed=False)
     if excess:
@@ -65,6 +73,13 @@ def run_solved(lesson: Lesson, *, catalogue: Mapping[str, Any] | None = None) ->
         if name and not _says_passed(cell):
             raise CourseError(f"{lesson.name}: {name}, answered by its own reference, was not passed:\n{shown(cell)}")
     return execution
+
+
+def touched_by_exercises(cells: list[Any]) -> list[Any]:
+    """Of the code cells of a lesson, the exercises, the cells that use what they define, and all that these need."""
+    sources = [cell.source for cell in cells]
+    exercises = [place for place, cell in enumerate(cells) if cell.metadata.get("crashcourse", {}).get("exercise")]
+    return [cells[place] for place in touched(list(map(names_of, sources)), exercises, constant=modules_of(sources))]
 
 
 def shown(cell: Any) -> str:

@@ -48,10 +48,18 @@ def test_a_solved_lesson_runs_with_the_references_source(course):
     ],
 )
 def test_a_solved_lesson_keeps_to_its_memory_and_offline(course, code, said):
-    course.add_exercise("vgg.double", "1", "print('✓ Passed')")
-    lesson = course.write(f"# %%\n{code}\n{LESSON}", mb=300)
+    course.add_exercise("vgg.double", "1", "print('✓ Passed' if ready else '')")
+    lesson = course.write(f"# %%\n{code}\nready = True\n{LESSON}", mb=300)
     with pytest.raises(CourseError, match=f"11_vgg, solved: .*{said}"):
         run_solved(lesson, catalogue=course.catalogue)
+
+
+def test_a_solved_lesson_runs_what_its_exercises_touch_alone(course):
+    course.add_exercise("vgg.double", "1", "def double(x):\n    return 2 * x\nprint('✓ Passed')")
+    lesson = course.write(f"# %%\n1 / 0\n# %%\nthree = 3\n{LESSON}# %%\ndouble(three)\n# %%\n1 / 0\n")
+    outputs = [cell.outputs for cell in run_solved(lesson, catalogue=course.catalogue).notebook.cells]
+    assert len(outputs) == 3
+    assert outputs[-1][0].data["text/plain"] == "6"
 
 
 @pytest.mark.parametrize("solved", ["print('wrong')", "1", "print('not passed')"])
