@@ -27,11 +27,11 @@ def sample_between(features: Tensor, x: float, y: float) -> Tensor:
 
     Args:
         features: (C, H, W) float.
-        x, y: a place in the map, 0 <= x <= W and 0 <= y <= H.
+        x, y: a place in the map, Python numbers, 0 <= x <= W and 0 <= y <= H.
 
     Returns:
-        (C,) float: the four nearest pixels, each weighted by how near it is. Between the border and the outermost
-        centres nothing changes: there the value is that of the outermost centre.
+        (C,) float: the four nearest pixels, mixed in proportion to how near they are across and down. Beyond the
+        outermost centres, up to the border, the value of the outermost centre goes on.
     """
     height, width = features.shape[1:]
     x = min(max(x - 0.5, 0), width - 1)  # now a whole number is a centre
@@ -48,9 +48,9 @@ def merge_levels(maps: Sequence[Tensor], weights: Sequence[Tensor]) -> list[Tens
     """A pyramid's way from the top down: 1×1 convolutions, and each level added to the next finer one.
 
     Args:
-        maps: C2, C3, ...: (N, C_i, H_i, W_i) float, finest first. Each is half as large as the one before; of an odd
-            side the larger half.
-        weights: (D, C_i, 1, 1) float, for each level its 1×1 convolution, without bias.
+        maps: a list, C2, C3, ...: (N, C_i, H_i, W_i) float, finest first. Each is half as large as the one before; of
+            an odd side the larger half.
+        weights: a list, for each level its 1×1 convolution (D, C_i, 1, 1) float, without bias; finest first, too.
 
     Returns:
         A list of (N, D, H_i, W_i) float, finest first: the coarsest is its own 1×1 convolution; every other is its 1×1
@@ -67,8 +67,9 @@ def mask_loss(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
     """The loss of the mask branch: binary cross-entropy of the mask of the true class.
 
     Args:
-        logits: (R, K, S, S) float: for each region with an object a mask for each class, before the sigmoid.
-        labels: (R,) int64, the true class of each region.
+        logits: (R, K, S, S) float: for each region with an object a mask for each class, before the sigmoid. Class 0 is
+            background, and one of the K.
+        labels: (R,) int64, the true class of each region, 1 to K − 1.
         targets: (R, S, S) float in [0, 1]: the true mask, cut out of the region by RoIAlign.
 
     Returns:
@@ -84,6 +85,7 @@ def _sample_cases(seed: int) -> list[Case]:
     inside = 1 + torch.rand(2)
     return [
         Case((corners, 0.75, 1.0), label="between four pixels, nearer to the left"),
+        Case((corners, 1.25, 1.25), label="between four pixels, nearer to the lower right"),
         Case((corners, 0.5, 1.5), label="on the centre of a pixel"),
         Case((corners, 1.5, 0.75), label="between two pixels of one column"),
         Case((wide, 0.2, 1.9), label="nearer to the left border than any centre"),

@@ -56,6 +56,27 @@ def _dice(own: Tensor, targets: Tensor) -> Tensor:
     return 1 - 2 * (drawn * targets).sum() / (drawn + targets).sum()
 
 
+def _every_label(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
+    masks = logits[:, labels]  # (R, R, S, S)
+    return _bce(masks, targets[:, None].expand_as(masks))
+
+
+def _one_hot_times_logits(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
+    chosen = logits * F.one_hot(labels, logits.shape[1])[:, :, None, None]
+    return _bce(chosen, targets[:, None].expand_as(logits))
+
+
+def _first_pixel(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
+    """gather with an index of one pixel: (R, 1, 1, 1)."""
+    own = logits.gather(1, labels[:, None, None, None]).squeeze(1)
+    return _bce(own.expand_as(targets), targets)
+
+
+def _unsigned(own: Tensor, targets: Tensor) -> Tensor:
+    drawn = own.sigmoid()
+    return (targets * drawn.log() + (1 - targets) * (1 - drawn).log()).mean()
+
+
 LOSS_MISTAKES = {
     "softmax": (
         _softmax,
@@ -95,8 +116,8 @@ LOSS_MISTAKES = {
     ),
     "every_pair": (
         _of_mask(lambda logits, labels: logits[:, labels]),
-        "logits[:, labels] is (R, R, S, S): for every region the masks of all labels. Pair them: "
-        "logits[torch.arange(R), labels].",
+        "Logits and targets differ in shape: the targets are (R, S, S), one mask for each region. logits holds K for "
+        "each, and logits[:, labels] holds R. Pick one by one: logits[torch.arange(R), labels].",
     ),
     "mean_over_classes": (
         _of_mask(lambda logits, labels: logits.mean(1)),
@@ -165,5 +186,48 @@ LOSS_MISTAKES = {
     "detached": (
         _of_own(lambda own, targets: _bce(own.detach(), targets)),
         "No gradient comes back to the logits. Leave out detach(), .data or no_grad().",
+    ),
+    "every_label": (
+        _every_label,
+        "logits[:, labels] pairs every region with every label, and you ask all R masks for this region's object. Pair "
+        "them one by one: logits[torch.arange(R), labels].",
+    ),
+    "logits_as_probabilities": (
+        _of_own(lambda own, targets: F.binary_cross_entropy(own, targets)),
+        "binary_cross_entropy wants probabilities. Logits go into binary_cross_entropy_with_logits.",
+    ),
+    "object_half": (
+        _of_own(lambda own, targets: -(targets * own.sigmoid().log()).mean()),
+        "You have the half for the object, −t log p. The other half, −(1 − t) log(1 − p), is for the pixels around it.",
+    ),
+    "one_hot_times_logits": (
+        _one_hot_times_logits,
+        "You multiply the logits by the one-hot label: the others become 0, which means a probability of one half, and "
+        "they are still counted. Pick the mask of the class.",
+    ),
+    "first_pixel": (
+        _first_pixel,
+        "gather takes as many pixels as the index has: yours has one for each region, and that one is repeated. Pick "
+        "with logits[torch.arange(R), labels].",
+    ),
+    "arguments_swapped": (
+        _of_own(lambda own, targets: _bce(targets, own)),
+        "The arguments are swapped: logits first, then targets.",
+    ),
+    "sign": (
+        _of_own(_unsigned),
+        "The sign is missing: logarithms of probabilities are below 0, and a loss is their negative mean.",
+    ),
+    "regions_by_label": (
+        _of_mask(lambda logits, labels: logits[labels]),
+        "logits[labels] picks *regions*. The class is the second dimension: logits[torch.arange(R), labels].",
+    ),
+    "one_too_far": (
+        _of_mask(lambda logits, labels: _own(logits, labels + 1)),
+        "Labels count background already: label 1 is channel 1. Leave out the + 1.",
+    ),
+    "softmax_over_pixels": (
+        _of_own(lambda own, targets: F.binary_cross_entropy(own.flatten(1).softmax(1).view_as(own), targets)),
+        "Your softmax goes over the pixels, which then compete. Each pixel has a sigmoid of its own.",
     ),
 }

@@ -95,6 +95,42 @@ def _weights_once(maps: Maps, weights: Maps) -> list[Tensor]:
     return merged
 
 
+def _fine_to_coarse(maps: Maps, weights: Maps) -> list[Tensor]:
+    merged = _laterals(maps, weights)
+    for place in range(1, len(merged)):
+        merged[place] = merged[place] + _nearest(merged[place - 1], merged[place])
+    return merged
+
+
+def _finest_alone(maps: Maps, weights: Maps) -> list[Tensor]:
+    own = _laterals(maps, weights)
+    return [own[0], *_down(own)[1:]] if len(own) > 1 else own
+
+
+def _weights_in_order(maps: Maps, weights: Maps) -> list[Tensor]:
+    """Maps from the coarsest on, weights from the finest on; fails where channels differ."""
+    return _down(_laterals(maps, weights[::-1]))
+
+
+def _finer_weights_in_order(maps: Maps, weights: Maps) -> list[Tensor]:
+    """As above, with the coarsest level apart and right."""
+    return _down(_laterals(maps, [*weights[:-1][::-1], weights[-1]]))
+
+
+def _coarsest_as_it_is(maps: Maps, weights: Maps) -> list[Tensor]:
+    """The coarsest level without its 1×1; fails where channels differ."""
+    return _down([*_laterals(maps[:-1], weights[:-1]), maps[-1]])
+
+
+def _sides_turned(above: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(above, size=(like.shape[3], like.shape[2]), mode="nearest")
+
+
+def _each_enlarged_at_once(maps: Maps, weights: Maps) -> list[Tensor]:
+    own = _laterals(maps, weights)
+    return [sum(_nearest(high, low) for high in own[place:]) for place, low in enumerate(own)]
+
+
 MERGE_MISTAKES = {
     "bilinear": (
         _interpolated("bilinear", False),
@@ -183,5 +219,36 @@ MERGE_MISTAKES = {
     "finest_only": (
         lambda maps, weights: _down(_laterals(maps, weights))[0],
         "Only the finest level comes back. All are needed: large objects are found on the coarse ones.",
+    ),
+    "fine_to_coarse": (
+        _fine_to_coarse,
+        "You go from the finest level to the coarsest, and shrink. Go from the top down: what is coarse is enlarged.",
+    ),
+    "finest_alone": (
+        _finest_alone,
+        "The finest level has received nothing. range(len(maps) - 2, 0, -1) ends before level 0: end it at -1.",
+    ),
+    "weights_in_order": (
+        _weights_in_order,
+        "You go through the maps from the coarsest on, and through the weights from the finest on. Reverse both, or "
+        "make all laterals first.",
+    ),
+    "finer_weights_in_order": (
+        _finer_weights_in_order,
+        "The coarsest level has its own weights; the finer ones go from the top down, and theirs from the finest on. "
+        "Reverse the weights as you reverse the maps: weights[-2::-1].",
+    ),
+    "coarsest_as_it_is": (
+        _coarsest_as_it_is,
+        "The coarsest level has a 1×1 convolution, too: without it its channels are the backbone's.",
+    ),
+    "sides_turned": (
+        _enlarged_by(_sides_turned),
+        "size is (H, W), and you give (W, H). Take it from the finer level: lateral.shape[-2:].",
+    ),
+    "each_enlarged_at_once": (
+        _each_enlarged_at_once,
+        "You enlarge every coarser lateral straight to this level and add them all. With odd sides that is not what "
+        "step by step gives: enlarge the *sum* of the level above.",
     ),
 }

@@ -72,16 +72,40 @@ QUESTIONS = [
                 "2048 is C5, of the backbone. The 1×1 laterals make 256 channels of every level.",
             ),
             "channels_last": (
-                {"P2: shape": (200, 272, 256), "P5: shape": (25, 34, 256)},
-                "Channels come first: (C, H, W).",
+                {"P2: shape": (200, 272, 256)},
+                "P2: channels come first: (C, H, W).",
+            ),
+            "channels_last_above": (
+                {"P5: shape": (25, 34, 256)},
+                "P5: channels come first: (C, H, W).",
             ),
             "turned": (
-                {"P2: shape": (256, 272, 200), "P5: shape": (256, 34, 25)},
-                "Height comes before width: 800 is the height.",
+                {"P2: shape": (256, 272, 200)},
+                "P2: height comes before width, and 800 is the height.",
+            ),
+            "turned_above": (
+                {"P5: shape": (256, 34, 25)},
+                "P5: height comes before width, and 800 is the height.",
+            ),
+            "stem_channels": (
+                {"P2: shape": (64, 200, 272)},
+                "64 channels come out of the stem. Every level of the pyramid has 256.",
+            ),
+            "stride_8": (
+                {"P2: shape": (256, 100, 136)},
+                "That is P3, with a stride of 8.",
             ),
             "level_rounded_up": (
-                {"level of a box of 112×112 pixels": 4, "level of a box of 448×28 pixels": 4},
-                "Level 4 is for 224. Half the side is one level finer.",
+                {"level of a box of 112×112 pixels": 4},
+                "112×112: level 4 is for 224. Half the side is one level finer.",
+            ),
+            "flat_level_rounded_up": (
+                {"level of a box of 448×28 pixels": 4},
+                "448×28: its area is that of 112×112, and level 4 is for 224×224.",
+            ),
+            "level_the_wrong_way": (
+                {"level of a box of 112×112 pixels": 5},
+                "112×112: smaller boxes come from finer levels, and those have lower numbers.",
             ),
             "level_by_area": (
                 {"level of a box of 112×112 pixels": 2},
@@ -102,6 +126,10 @@ QUESTIONS = [
                 },
                 "The biases are missing, one for each channel that comes out.",
             ),
+            "lateral_bias_per_input": (
+                {"1×1 lateral from 2048 to 256 channels: parameters": 526_336},
+                "You count a bias for each channel that comes in. There is one for each that comes out.",
+            ),
             "lateral_3x3": (
                 {"1×1 lateral from 2048 to 256 channels: parameters": 4_718_848},
                 "That is a 3×3. The lateral is a 1×1; the 3×3 smooths afterwards, from 256 to 256.",
@@ -121,6 +149,18 @@ QUESTIONS = [
             "pooled_as_mask": (
                 {"pooled for the mask branch: shape": (256, 28, 28)},
                 "28 is the side at the end, after the transposed convolution has doubled it.",
+            ),
+            "coco_classes": (
+                {"masks of one region: shape": (80, 28, 28)},
+                "COCO has 80 classes, but their numbers run to 90, and 0 is background: this network has 91.",
+            ),
+            "masks_last": (
+                {"masks of one region: shape": (28, 28, 91)},
+                "Channels come first: (C, H, W), here a channel for each class.",
+            ),
+            "pooled_last": (
+                {"pooled for the mask branch: shape": (14, 14, 256)},
+                "Channels come first: (C, H, W).",
             ),
             "one_mask": (
                 {"masks of one region: shape": (1, 28, 28)},
@@ -145,7 +185,15 @@ QUESTIONS = [
             ),
             "rounded_up": (
                 {"RoIPool, stride 16: where x = 100 is read, in pixels": 112},
-                "You rounded up. The nearest whole number to 6.25 is 6.",
+                "112 is where cell 6 ends. Its first pixel counts: 6.25 is rounded to 6, and cell 6 begins at 6 · 16.",
+            ),
+            "centre_of_the_cell": (
+                {"RoIPool, stride 16: where x = 100 is read, in pixels": 104},
+                "104 is the middle of cell 6. RoIPool takes whole cells: it reads from where the cell begins.",
+            ),
+            "not_rounded_in_the_map": (
+                {"RoIPool, stride 16: where x = 100 is read, in pixels": 6.25},
+                "6.25 is the place in the map before it is rounded. Round it, and go back to pixels.",
             ),
             "in_the_map": (
                 {"RoIPool, stride 16: where x = 100 is read, in pixels": 6},

@@ -72,6 +72,71 @@ def _zeros_outside(features: Tensor, x: float, y: float) -> Tensor:
     return _sample(padded, x + 1, y + 1)
 
 
+def _places(features: Tensor, x: float, y: float, height: int, width: int) -> tuple[int, int, int, int, float, float]:
+    """Upper left and lower right of the four, and the distances from the first."""
+    x, y = _clamped(x - 0.5, width), _clamped(y - 0.5, height)
+    left, top = int(x), int(y)
+    return left, top, min(left + 1, width - 1), min(top + 1, height - 1), x - left, y - top
+
+
+def _four(features: Tensor, left: int, top: int, right: int, bottom: int) -> Tensor:
+    """(C, 2, 2), pixel by pixel: an index that is not there raises."""
+    rows = [torch.stack([features[:, row, left], features[:, row, right]], 1) for row in (top, bottom)]
+    return torch.stack(rows, 1)
+
+
+def _indexed_turned(features: Tensor, x: float, y: float) -> Tensor:
+    """The place is right, but features[:, x, y]."""
+    left, top, right, bottom, across, down = _places(features, x, y, *features.shape[1:])
+    return _mix(_four(features.mT, left, top, right, bottom), across, down)
+
+
+def _sizes_turned(features: Tensor, x: float, y: float) -> Tensor:
+    """C, W, H = features.shape."""
+    width, height = features.shape[1:]
+    left, top, right, bottom, across, down = _places(features, x, y, height, width)
+    return _mix(_four(features, left, top, right, bottom), across, down)
+
+
+def _inverse_distance(features: Tensor, x: float, y: float) -> Tensor:
+    left, top, right, bottom, across, down = _places(features, x, y, *features.shape[1:])
+    beside, below = across - (right - left), down - (bottom - top)
+    far = [math.hypot(i, j) + 1e-6 for j in (down, below) for i in (across, beside)]
+    weights = torch.tensor([1 / one for one in far], dtype=features.dtype)
+    return _four(features, left, top, right, bottom).flatten(1) @ (weights / weights.sum())
+
+
+def _rounded(features: Tensor, x: float, y: float) -> Tensor:
+    """round in place of floor: the first of the four may lie right of the place."""
+    height, width = features.shape[1:]
+    x, y = _clamped(x - 0.5, width), _clamped(y - 0.5, height)
+    left, top = round(x), round(y)
+    four = _four(features, left, top, min(left + 1, width - 1), min(top + 1, height - 1))
+    return _mix(four, x - left, y - top)
+
+
+def _corner_clamped(features: Tensor, x: float, y: float) -> Tensor:
+    """The corner is clamped so that there is always a pixel beside it; the place is not."""
+    height, width = features.shape[1:]
+    x, y = x - 0.5, y - 0.5
+    left, top = min(max(int(x), 0), width - 2), min(max(int(y), 0), height - 2)
+    return _mix(_four(features, left, top, left + 1, top + 1), x - left, y - top)
+
+
+def _distance_from_corner(features: Tensor, x: float, y: float) -> Tensor:
+    """Half a pixel is subtracted for the index, and not for the distance."""
+    left, top, right, bottom, _, _ = _places(features, x, y, *features.shape[1:])
+    return _mix(_four(features, left, top, right, bottom), x - left, y - top)
+
+
+def _clamp_method(features: Tensor, x: float, y: float) -> Tensor:
+    return features[:, (y - 0.5).clamp(0), (x - 0.5).clamp(0)]
+
+
+def _torch_floor(features: Tensor, x: float, y: float) -> Tensor:
+    return features[:, torch.floor(y - 0.5), torch.floor(x - 0.5)]
+
+
 def _numbers(features: Tensor, x: float, y: float) -> Tensor:
     return torch.tensor(_sample(features, x, y).tolist())
 
@@ -168,5 +233,38 @@ SAMPLE_MISTAKES = {
         _numbers,
         "The values are right, but you made a new tensor of plain numbers. No gradient comes back to the map through "
         "it. Index features and compute with what you get.",
+    ),
+    "indexed_turned": (
+        _indexed_turned,
+        "You index features[:, x, y]. Rows come first: features[:, y, x].",
+    ),
+    "sizes_turned": (
+        _sizes_turned,
+        "features.shape is (C, H, W): height before width. You have them the other way round.",
+    ),
+    "inverse_distance": (
+        _inverse_distance,
+        "You weigh by one over the distance. Bilinear weights are 1 − distance, across times down.",
+    ),
+    "rounded": (
+        _rounded,
+        "You round to find the first pixel. At 0.75 that is pixel 1, which lies behind the place. Take the floor.",
+    ),
+    "corner_clamped": (
+        _corner_clamped,
+        "You clamp the corner, not the place, so that beyond the outermost centres the distance is below 0 or above 1 "
+        "and the mix shoots beyond both pixels. Clamp x − 0.5 itself to 0 ... size − 1.",
+    ),
+    "distance_from_corner": (
+        _distance_from_corner,
+        "For the index you subtract half a pixel, for the distance you do not. Use x − 0.5 in both.",
+    ),
+    "clamp_method": (
+        _clamp_method,
+        "x and y are Python numbers, which have no clamp(): write min(max(x - 0.5, 0), width - 1).",
+    ),
+    "torch_floor": (
+        _torch_floor,
+        "x and y are Python numbers, and torch.floor wants a tensor: write int(...) or math.floor(...).",
     ),
 }
