@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,6 +28,20 @@ SCENES = {
 }
 """What is in them: arguments of `datasets.scenes`. Clear ones have large garments and nothing else, and several in each
 image, so that a small network learns something from them within a minute."""
+SCENES_CARD = "scenes: garments of Fashion-MNIST (MIT licence) on photographs; see data/README.md"
+VOC_CARD = "PASCAL VOC 2007 (photographs from Flickr under their own terms)"
+"""What a recipe says of its data, for the cards of weights."""
+
+LAPTOP_IMAGES: dict[str, Any] = {"data": "clear_scenes", "image_size": 112, "images": 2000, "test_images": 300}
+STUDY_IMAGES: dict[str, Any] = {**LAPTOP_IMAGES, "data": "scenes"}
+GPU_IMAGES: dict[str, Any] = {
+    "data": "scenes",
+    "image_size": 224,
+    "images": 20000,
+    "test_images": 1000,
+    "objects": (1, 12),
+}
+"""The part of a `Scale` that says what detectors see: the same for all of them, unless a recipe says why not."""
 
 
 @dataclass(frozen=True, eq=False)

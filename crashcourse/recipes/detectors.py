@@ -15,8 +15,14 @@ from torch import nn
 
 from crashcourse.recipes.base import Job, Recipe, Run, Scale, find
 from crashcourse.recipes.detector import Predict
-from crashcourse.recipes.detector_data import DetectionData, detection_data
-from crashcourse.recipes.faster_rcnn import SCENES, faster_rcnn_predict
+from crashcourse.recipes.detector_data import (
+    GPU_IMAGES,
+    LAPTOP_IMAGES,
+    SCENES_CARD,
+    DetectionData,
+    detection_data,
+)
+from crashcourse.recipes.faster_rcnn import faster_rcnn_predict
 from crashcourse.recipes.mask_rcnn import mask_rcnn_predict
 from crashcourse.recipes.ssd import ssd_predict
 from crashcourse.recipes.yolo import yolo_predict
@@ -88,17 +94,14 @@ LAPTOP = Scale(
     learning_rate=3e-3,
     compares=tuple(DETECTORS),
     stages=(),
-    data="clear_scenes",
-    image_size=112,
-    images=2000,
-    test_images=300,
+    **LAPTOP_IMAGES,
 )
 
 RECIPES = [
     Recipe(
         name="detectors_scenes",
         title="the small detectors of part 2 on the same scenes",
-        data=SCENES,
+        data=SCENES_CARD,
         variants={
             "yolo": "YOLO v1, cells of 16×16 pixels with two boxes",
             "ssd": "SSD, default boxes on several maps",
@@ -112,11 +115,7 @@ RECIPES = [
                 LAPTOP,
                 epochs=30,
                 batch_size=64,
-                data="scenes",
-                image_size=224,
-                images=20000,
-                test_images=1000,
-                objects=(1, 12),
+                **GPU_IMAGES,
             ),
         },
         run=_train,

@@ -14,26 +14,30 @@ from crashcourse.detection.faster_rcnn import ALIGNED, SMALL_SIZES, FasterRCNN, 
 from crashcourse.detection.roi_pool import roi_pool
 from crashcourse.recipes.base import Job, Recipe, Run, Scale
 from crashcourse.recipes.detector import train_on_scenes
-from crashcourse.recipes.detector_data import Objects
+from crashcourse.recipes.detector_data import (
+    GPU_IMAGES,
+    LAPTOP_IMAGES,
+    SCENES_CARD,
+    STUDY_IMAGES,
+    VOC_CARD,
+    Objects,
+)
 
-SCENES = "scenes: garments of Fashion-MNIST (MIT licence) on photographs; see data/README.md"
 POOLS = {"roi_pool": roi_pool, "roi_align": ALIGNED}
 ANCHOR_SIDES = {"scenes": SMALL_SIZES, "clear_scenes": (20.0, 32.0, 48.0), "voc2007": (14.0, 32.0, 72.0)}
 """Of each set of images, in pixels of images of 112; they grow with the images."""
 
 
 def faster_rcnn_step(model: FasterRCNN, batch: tuple[Tensor, list[Objects]]) -> dict[str, Tensor]:
-    """The step of Faster R-CNN: the sum of its four losses, and each by its name.
+    """The step of Faster R-CNN, and of Mask R-CNN: the sum of its losses, four or five, and each by its name.
 
     Args:
         model: images and targets -> losses; its labels begin at 1.
         batch: images `(N, 3, H, W)` float in [0, 1], and for each its objects, whose labels begin at 0.
     """
     images, targets = batch
-    places = images.device
-    losses = model(
-        images, [{"boxes": t["boxes"].to(places), "labels": t["labels"].to(places) + 1} for t in targets]
-    )  # fmt: skip
+    moved = [{name: values.to(images.device) for name, values in target.items()} for target in targets]
+    losses = model(images, [{**target, "labels": target["labels"] + 1} for target in moved])
     return {"loss": sum(losses.values()), **losses}
 
 
@@ -42,11 +46,15 @@ def faster_rcnn_predict(model: FasterRCNN, images: Tensor) -> list[dict[str, Ten
     return [{**found, "labels": found["labels"] - 1} for found in model(images)]
 
 
+def anchor_sides(scale: Scale) -> list[float]:
+    """Of a scale's images, in pixels: anchors grow with the images."""
+    return [side * scale.image_size / 112 for side in ANCHOR_SIDES[scale.data]]
+
+
 def faster_rcnn_variant(variant: str, scale: Scale) -> FasterRCNN:
-    """The small network of a variant; anchors grow with the images."""
-    sizes = [size * scale.image_size / 112 for size in ANCHOR_SIDES[scale.data]]
+    """The small network of a variant."""
     classes = len(VOC_CLASSES) if scale.data == "voc2007" else len(SCENE_CLASSES)
-    return small_faster_rcnn(classes, width=scale.width, pool=POOLS[variant], sizes=sizes)
+    return small_faster_rcnn(classes, width=scale.width, pool=POOLS[variant], sizes=anchor_sides(scale))
 
 
 def _train(job: Job) -> Run:
@@ -61,10 +69,7 @@ LAPTOP = Scale(
     learning_rate=5e-3,
     compares=("roi_align",),
     stages=(),
-    data="clear_scenes",
-    image_size=112,
-    images=2000,
-    test_images=300,
+    **LAPTOP_IMAGES,
 )
 GPU = Scale(
     epochs=30,
@@ -73,21 +78,17 @@ GPU = Scale(
     width=48,
     compares=("roi_align", "roi_pool"),
     stages=(),
-    data="scenes",
-    image_size=224,
-    images=20000,
-    test_images=1000,
-    objects=(1, 12),
+    **GPU_IMAGES,
 )
 
 FASTER_RCNN_SCENES = Recipe(
     name="faster_rcnn_scenes",
     title="a small Faster R-CNN on scenes",
-    data=SCENES,
+    data=SCENES_CARD,
     variants=VARIANTS,
     scales={
         "laptop": LAPTOP,
-        "study": replace(LAPTOP, epochs=12, compares=("roi_align", "roi_pool"), data="scenes", objects=(1, 6)),
+        "study": replace(LAPTOP, epochs=12, compares=("roi_align", "roi_pool"), **STUDY_IMAGES),
         "gpu": GPU,
     },
     run=_train,
@@ -95,7 +96,7 @@ FASTER_RCNN_SCENES = Recipe(
 FASTER_RCNN_VOC = Recipe(
     name="faster_rcnn_voc2007",
     title="a small Faster R-CNN on PASCAL VOC 2007, from scratch",
-    data="PASCAL VOC 2007 (flickr's terms of use)",
+    data=VOC_CARD,
     variants=VARIANTS,
     scales={
         "gpu": replace(

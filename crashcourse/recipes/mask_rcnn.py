@@ -15,23 +15,17 @@ from crashcourse.detection.detection_images import resize_boxes
 from crashcourse.detection.mask_rcnn import MaskRCNN, small_mask_rcnn
 from crashcourse.recipes.base import Job, Recipe, Run, Scale
 from crashcourse.recipes.detector import DetectorSettings, train_on_scenes
-from crashcourse.recipes.detector_data import DetectionData, Objects, detection_data
-from crashcourse.recipes.faster_rcnn import ANCHOR_SIDES, POOLS, SCENES
+from crashcourse.recipes.detector_data import (
+    GPU_IMAGES,
+    LAPTOP_IMAGES,
+    SCENES_CARD,
+    STUDY_IMAGES,
+    DetectionData,
+    detection_data,
+)
+from crashcourse.recipes.faster_rcnn import POOLS, anchor_sides, faster_rcnn_step
 
 SETTINGS = DetectorSettings(watched=50)
-
-
-def mask_rcnn_step(model: MaskRCNN, batch: tuple[Tensor, list[Objects]]) -> dict[str, Tensor]:
-    """The step of Mask R-CNN: the sum of its five losses, and each by its name.
-
-    Args:
-        model: images and targets -> losses; its labels begin at 1.
-        batch: images `(N, 3, H, W)` float in [0, 1], and for each its objects with masks, whose labels begin at 0.
-    """
-    images, targets = batch
-    moved = [{name: values.to(images.device) for name, values in target.items()} for target in targets]
-    losses = model(images, [{**target, "labels": target["labels"] + 1} for target in moved])
-    return {"loss": sum(losses.values()), **losses}
 
 
 def mask_rcnn_predict(model: MaskRCNN, images: Tensor) -> list[dict[str, Tensor]]:
@@ -75,14 +69,13 @@ def mask_scores(model: MaskRCNN, data: DetectionData, *, batch_size: int = 25) -
 
 
 def mask_rcnn_variant(variant: str, scale: Scale) -> MaskRCNN:
-    """The small network of a variant; anchors grow with the scenes."""
-    sizes = [size * scale.image_size / 112 for size in ANCHOR_SIDES[scale.data]]
-    return small_mask_rcnn(width=scale.width, pool=POOLS[variant], sizes=sizes)
+    """The small network of a variant."""
+    return small_mask_rcnn(width=scale.width, pool=POOLS[variant], sizes=anchor_sides(scale))
 
 
 def _train_scenes(job: Job) -> Run:
     model = mask_rcnn_variant(job.variant, job.scale)
-    run = train_on_scenes(model, job, step=mask_rcnn_step, predict=boxes_only, masks=True, settings=SETTINGS)
+    run = train_on_scenes(model, job, step=faster_rcnn_step, predict=boxes_only, masks=True, settings=SETTINGS)
     masks = mask_scores(run.model, detection_data(job.scale, "test", masks=True))
     return replace(run, metrics={**run.metrics, **masks})
 
@@ -93,31 +86,24 @@ LAPTOP = Scale(
     learning_rate=2e-3,
     compares=("roi_align",),
     stages=(),
-    data="clear_scenes",
-    image_size=112,
-    images=2000,
-    test_images=300,
+    **LAPTOP_IMAGES,
 )
 
 MASK_RCNN_SCENES = Recipe(
     name="mask_rcnn_scenes",
     title="a small Mask R-CNN on scenes",
-    data=SCENES,
+    data=SCENES_CARD,
     variants={"roi_align": "regions pooled by RoIAlign", "roi_pool": "regions pooled by RoIPool, in both branches"},
     scales={
         "laptop": LAPTOP,
-        "study": replace(LAPTOP, epochs=12, compares=("roi_align", "roi_pool"), data="scenes"),
+        "study": replace(LAPTOP, epochs=12, compares=("roi_align", "roi_pool"), **STUDY_IMAGES),
         "gpu": replace(
             LAPTOP,
             epochs=30,
             batch_size=32,
             width=48,
             compares=("roi_align", "roi_pool"),
-            data="scenes",
-            image_size=224,
-            images=20000,
-            test_images=1000,
-            objects=(1, 12),
+            **GPU_IMAGES,
         ),
     },
     run=_train_scenes,

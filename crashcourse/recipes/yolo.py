@@ -13,10 +13,15 @@ from crashcourse.detection.yolo_loss import COORD, NO_OBJECT, yolo_v1_loss
 from crashcourse.detection.yolo_network import SmallYolo
 from crashcourse.recipes.base import Job, Recipe, Run, Scale
 from crashcourse.recipes.detector import DetectorSettings, train_on_scenes
-from crashcourse.recipes.detector_data import Objects
+from crashcourse.recipes.detector_data import (
+    GPU_IMAGES,
+    LAPTOP_IMAGES,
+    SCENES_CARD,
+    STUDY_IMAGES,
+    VOC_CARD,
+    Objects,
+)
 
-SCENES = "scenes: garments of Fashion-MNIST (MIT licence) on photographs; see data/README.md"
-VOC = "PASCAL VOC 2007 (photographs from Flickr under their own terms)"
 CELL = 16  # pixels along a cell's side
 LEAST_SCORE = 0.01  # of a detection that is scored: average precision looks at low scores too
 SETTINGS = DetectorSettings(watched=50)
@@ -74,7 +79,7 @@ FORMS = {
 YOLO_SCENES = Recipe(
     name="yolo_scenes",
     title="a small YOLO v1 on scenes",
-    data=SCENES,
+    data=SCENES_CARD,
     variants={**FORMS, "equal": "as per_cell, with both λ of the loss 1"},
     scales={
         "laptop": Scale(
@@ -84,10 +89,7 @@ YOLO_SCENES = Recipe(
             width=24,
             stages=(1, 1, 1),
             compares=("per_cell",),
-            data="clear_scenes",
-            image_size=112,
-            images=2000,
-            test_images=300,
+            **LAPTOP_IMAGES,
         ),
         "study": Scale(
             epochs=30,
@@ -96,10 +98,7 @@ YOLO_SCENES = Recipe(
             width=32,
             stages=(1, 1, 2),
             compares=("per_cell", "per_box", "equal"),
-            data="scenes",
-            image_size=112,
-            images=4000,
-            test_images=500,
+            **{**STUDY_IMAGES, "images": 4000, "test_images": 500},
         ),
         "gpu": Scale(
             epochs=60,
@@ -108,11 +107,7 @@ YOLO_SCENES = Recipe(
             width=64,
             stages=(1, 2, 4),
             compares=("per_cell", "per_box"),
-            data="scenes",
-            image_size=224,
-            images=20000,
-            test_images=1000,
-            objects=(1, 12),
+            **GPU_IMAGES,
         ),
     },
     run=_train_scenes,
@@ -121,7 +116,7 @@ YOLO_SCENES = Recipe(
 YOLO_VOC = Recipe(
     name="yolo_voc",
     title="a small YOLO v1 on PASCAL VOC 2007, without pretraining",
-    data=VOC,
+    data=VOC_CARD,
     variants=FORMS,
     scales={
         "gpu": Scale(

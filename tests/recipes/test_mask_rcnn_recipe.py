@@ -10,7 +10,8 @@ from crashcourse.detection.mask_rcnn import small_mask_rcnn
 from crashcourse.recipes import recipes
 from crashcourse.recipes.detector_data import detection_data
 from crashcourse.recipes.detectors import DETECTORS, detector_scale, milliseconds_per_image
-from crashcourse.recipes.mask_rcnn import boxes_only, mask_rcnn_predict, mask_rcnn_step, mask_scores
+from crashcourse.recipes.faster_rcnn import faster_rcnn_step
+from crashcourse.recipes.mask_rcnn import boxes_only, mask_rcnn_predict, mask_scores
 
 SCALE = replace(recipes()["mask_rcnn_scenes"].scale("laptop"), image_size=64, images=4, test_images=5)
 
@@ -78,7 +79,7 @@ def test_the_step_is_the_sum_of_five_losses_and_leaves_targets_alone():
     """Fails if a loss is left out of the sum, or if a second step sees labels that were counted up twice."""
     data = detection_data(SCALE, "train", masks=True)
     before = [target["labels"].clone() for target in data.targets]
-    losses = mask_rcnn_step(small_mask_rcnn(width=4).train(), (data.images.float() / 255, list(data.targets)))
+    losses = faster_rcnn_step(small_mask_rcnn(width=4).train(), (data.images.float() / 255, list(data.targets)))
     total = losses.pop("loss")
     assert len(losses) == 5
     assert total.item() == pytest.approx(sum(loss.item() for loss in losses.values()), rel=1e-5)
