@@ -378,7 +378,7 @@ for got, name in ((output.offsets, "bbox_regression"), (output.logits, "cls_logi
     print(f"{name} {tuple(got.shape)}: equal to 1e-5: {close}")
 # %% [markdown]
 # ## The run: garments in scenes
-# The small SSD: a 4×4 convolution of stride 4, seven 3×3 ones with BatchNorm, maps of
+# The small SSD: nine 3×3 convolutions with BatchNorm, five of them with stride 2, maps of
 # 28, 14, 7 and 4 places, 4,180 default boxes. Beside it lesson 21's small YOLO:
 # %%
 from crashcourse.detection import small_yolo
@@ -390,7 +390,7 @@ for name, network in (("small SSD", small_ssd()), ("small YOLO", small_yolo())):
     print(f"{name}: {size:,} parameters, {macs:.0f} million MACs")
 # %% [markdown]
 # A laptop's minute is too short for the hard scenes. So this run is on clear ones, as
-# in lesson 21: 1,600 scenes with three to six large garments and no clutter. The study
+# in lesson 21: 2,000 scenes with three to six large garments and no clutter. The study
 # below is on the hard ones. What mean average precision at IoU 0.5 do you expect on
 # 300 scenes with other photographs and other garments? An untrained network has 0.
 # %%
@@ -399,12 +399,12 @@ from crashcourse.recipes import train
 run = train("ssd_scenes", progress=False)
 # %% tags=["guess"]
 print("on 300 unseen scenes:")
-claim("mAP at IoU 0.5", run.metrics["map50"], at_least=0.16)
+claim("mAP at IoU 0.5", run.metrics["map50"], at_least=0.2)
 measured("objects found at IoU 0.5, any score", run.metrics["recall50"])
 # %%
 from crashcourse.figures import learning_curves
 
-learning_curves(run.history, ["loss", "map50"], title="Small SSD, 1,600 clear scenes")
+learning_curves(run.history, ["loss", "map50"], title="Small SSD, 2,000 clear scenes")
 # %% [markdown]
 # Four unseen scenes. Dashed white is the truth; boxes are what the network says with a
 # probability of 0.3 or more.
@@ -481,13 +481,12 @@ show(fig, alt="Bars: objects found, and lost by class, by place, or not seen at 
 # %% [markdown]
 # ## Against YOLO, on small objects
 # Now the question of the beginning, on the hard scenes. Both learn from the same 2,000
-# images for the same processor *time* on one machine, three seeds each.
-# Equal time is not equal multiply-adds, which these two happen to have as well: SSD's
-# targets and loss cost time without any, and so do its batches of 8. An image took
-# about 9 milliseconds of the processor with SSD and 5 with YOLO. So YOLO makes
-# {record:small_objects.study.epochs} passes over the images, and SSD half as many. The
-# clock on the wall says something else. Other programs ran on that machine, and YOLO's
-# runs met more of them:
+# images for about the same processor *time* on one machine, three seeds each. Equal
+# time is not equal multiply-adds: SSD's targets and loss cost time without any, and so
+# do its batches of 8. An image took about 7 milliseconds of the processor with SSD and
+# 2.3 with YOLO. So YOLO makes {record:small_objects.study.epochs} passes over the
+# images, and SSD a third as many. The clock on the wall says something else: other
+# programs ran on that machine.
 # %%
 from crashcourse.recipes import load_record
 
@@ -519,15 +518,19 @@ for axes, metric in zip(panels.flat, ("map50", "recall"), strict=True):
 panels.flat[0].set_ylabel("mAP at IoU 0.5 (%)")
 panels.flat[1].set_ylabel("objects found at IoU 0.5 (%)")
 panels.flat[0].legend()
-alt = "Two panels, by size of object: YOLO's dots lie above SSD's in every band."
+alt = "By size of object: SSD's dots lie above YOLO's for small ones, below for large."
 show(fig, alt=alt)
 # %% [markdown]
-# A surprise: at this budget **YOLO finds more, of every size, small ones too.** Of the
-# small objects YOLO finds {record:small_objects.study.yolo.recall_small:.0%}, SSD
-# {record:small_objects.study.ssd.recall_small:.0%}; mAP of small objects is
-# {record:small_objects.study.yolo.map50_small:.1%} against
-# {record:small_objects.study.ssd.map50_small:.1%}. The papers say otherwise: on
-# photographs of VOC 2007, 63.4 mAP for YOLO and 77.2 for SSD300. Look at the curves:
+# **SSD finds more of the small ones**, with every seed:
+# {record:small_objects.study.ssd.recall_small:.0%} of them, YOLO
+# {record:small_objects.study.yolo.recall_small:.0%}; mAP of small objects is
+# {record:small_objects.study.ssd.map50_small:.1%} against
+# {record:small_objects.study.yolo.map50_small:.1%}. Of the *large* ones YOLO finds more,
+# with every seed: {record:small_objects.study.yolo.recall_large:.0%} against
+# {record:small_objects.study.ssd.recall_large:.0%}. Over all sizes together three seeds
+# do not tell: mAP is {record:small_objects.study.ssd.map50:.1%} and
+# {record:small_objects.study.yolo.map50:.1%}, now one ahead, now the other. On photographs
+# of VOC 2007 the papers have 63.4 mAP for YOLO and 77.2 for SSD300. How did they learn?
 # %%
 fig, axes = figure(height=2.9)
 for key, colour in {"ssd": "blue", "yolo": "orange"}.items():
@@ -539,22 +542,19 @@ for key, colour in {"ssd": "blue", "yolo": "orange"}.items():
 axes.set(xlabel="part of the time spent (%)", ylabel="mAP, 50 scenes (%)")
 axes.set_ylim(bottom=0)
 axes.legend()
-show(fig, alt="mAP over time, three seeds each: YOLO rises earlier. Neither is flat.")
+show(fig, alt="mAP over time, three seeds each: YOLO rises first, SSD catches up.")
 # %% [markdown]
-# Neither has finished learning; SSD has hardly begun. On the clear scenes above, where
-# four passes go further, it came close to lesson 21's YOLO. Too little time is one
-# reason, and here are two more. This study does not tell them apart:
+# YOLO rises first: a coarse grid with few boxes learns fast. SSD is still rising when
+# the time is over. Two remarks on what this small study can say:
 #
 # - *The cells.* YOLO's weakness barely shows here: you counted how many objects have a
 #   cell of their own. Our cells are 16 pixels of 112 wide, the paper's 64 of 448, and
 #   its photographs hold crowds.
-# - *The fine map.* Ours is two convolutions deep, and a place on it sees 12×12 pixels.
-#   conv4_3 of SSD300 is ten deep, and starts from ImageNet. Many default boxes help
-#   little if the map under them knows nothing.
+# - *The fine map.* Default boxes help little if the map under them knows nothing.
+#   conv4_3 of SSD300 is ten convolutions deep and starts from ImageNet; ours is three
+#   deep and starts from nothing.
 #
-# So what you may take home is narrow: with a small network, from random weights, in
-# minutes, a coarse grid with few boxes learns faster. For the other end, run
-# `crashcourse train small_objects --scale gpu --seeds 3`.
+# For longer runs on larger scenes: `crashcourse train small_objects --scale gpu`.
 #
 # ## How many negatives?
 # The other question that a study can answer: is three for one better than all, or than

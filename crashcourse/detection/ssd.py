@@ -224,12 +224,12 @@ def ssd300_vgg16(num_classes: int = 91, *, layout: DefaultBoxes = SSD300_COCO) -
 def small_layout(image: int = 112) -> DefaultBoxes:
     """Default boxes for `small_ssd`: four at each place; squares from 9 to 53 of 112 pixels."""
     steps = (4, 8, 16, 32)
-    maps = tuple(-(-(image // 4) // part) for part in (1, 2, 4, 8))  # down, then up, as the convolutions round
+    maps = tuple(-(-image // step) for step in steps)  # rounded up, as strided convolutions do
     sizes = tuple(image * size / 112 for size in (9, 17, 30, 46, 60))
     return DefaultBoxes(image, maps, steps, sizes, ((2,),) * 4)
 
 
-def small_ssd(num_classes: int = 6, *, image: int = 112, width: int = 16) -> SSD:
+def small_ssd(num_classes: int = 6, *, image: int = 112, width: int = 12) -> SSD:
     """The small network over the classes of `scenes` and background."""
     model = SSD(SmallMaps(width), small_layout(image), num_classes, mean=(0.5,) * 3, std=(0.25,) * 3)
     for layer in model.head.modules():

@@ -17,15 +17,15 @@ from crashcourse.detection.failures import found_objects
 from crashcourse.detection.ssd import small_ssd
 from crashcourse.recipes.base import Job, Recipe, Run, Scale
 from crashcourse.recipes.detector import MEDIUM, SMALL, Predict, detect, train_on_scenes
-from crashcourse.recipes.detector_data import DetectionData, detection_data
-from crashcourse.recipes.ssd import SCENES, ssd_predict, ssd_step
+from crashcourse.recipes.detector_data import GPU_IMAGES, SCENES_CARD, STUDY_IMAGES, DetectionData, detection_data
 from crashcourse.recipes.ssd import SETTINGS as SSD_SETTINGS
+from crashcourse.recipes.ssd import ssd_predict, ssd_step
 from crashcourse.recipes.yolo import SETTINGS as YOLO_SETTINGS
 from crashcourse.recipes.yolo import yolo_predict, yolo_step, yolo_variant
 
 BANDS = ("small", "medium", "large")
 """Of objects: up to (S / 8)², up to (S / 4)², and above, in square pixels of S×S images, as for map50."""
-SSD_RATE, SSD_EPOCHS = 5e-3, 0.5
+SSD_RATE, SSD_EPOCHS = 5e-3, 1 / 3
 """Its peak learning rate, and its epochs for one of YOLO that take the same time."""
 
 
@@ -51,7 +51,7 @@ def ssd_scale(scale: Scale) -> Scale:
 
     Found in a few runs of a minute on clear scenes; no grid of settings was searched, for neither of the two.
     """
-    epochs, width = round(SSD_EPOCHS * scale.epochs), round(2 * scale.width / 3)
+    epochs, width = round(SSD_EPOCHS * scale.epochs), scale.width // 2
     return replace(scale, epochs=max(1, epochs), width=width, batch_size=scale.batch_size // 2, learning_rate=SSD_RATE)
 
 
@@ -69,30 +69,23 @@ def _train(job: Job) -> Run:
     return replace(run, metrics={**run.metrics, **recall_by_size(detect(predict, run.model, test), test)})
 
 
-def _scale(epochs: int, images: int, test_images: int, **more: Any) -> Scale:
-    common = {"batch_size": 16, "learning_rate": 3e-3, "width": 24, "stages": (1, 1, 1), "image_size": 112}
-    return Scale(
-        epochs=epochs,
-        images=images,
-        test_images=test_images,
-        compares=("ssd", "yolo"),
-        data="scenes",
-        **{**common, **more},
-    )
+def _scale(epochs: int, **more: Any) -> Scale:
+    common = {"batch_size": 16, "learning_rate": 3e-3, "width": 24, "stages": (1, 1, 1), **STUDY_IMAGES}
+    return Scale(epochs=epochs, compares=("ssd", "yolo"), **{**common, **more})
 
 
 SMALL_OBJECTS = Recipe(
     name="small_objects",
     title="a small SSD and a small YOLO on the same scenes for the same time",
-    data=SCENES,
+    data=SCENES_CARD,
     variants={
         "ssd": "a small SSD: four maps of default boxes",
         "yolo": "a small YOLO v1: cells of 16×16 pixels with two boxes, one set of class scores for each cell",
     },
     scales={
-        "laptop": _scale(4, 1000, 200),
-        "study": _scale(8, 2000, 300),
-        "gpu": _scale(60, 20000, 1000, batch_size=64, width=72, image_size=224, objects=(1, 12)),
+        "laptop": _scale(4, images=1000, test_images=200),
+        "study": _scale(18),
+        "gpu": _scale(60, batch_size=64, width=72, **GPU_IMAGES),
     },
     run=_train,
     timed=True,

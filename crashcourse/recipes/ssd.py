@@ -15,10 +15,15 @@ from crashcourse.detection.ssd_loss import NEGATIVES, multibox_loss
 from crashcourse.detection.ssd_maps import VggMaps
 from crashcourse.recipes.base import Job, Recipe, Run, Scale
 from crashcourse.recipes.detector import DetectorSettings, train_on_scenes
-from crashcourse.recipes.detector_data import Objects
+from crashcourse.recipes.detector_data import (
+    GPU_IMAGES,
+    LAPTOP_IMAGES,
+    SCENES_CARD,
+    STUDY_IMAGES,
+    VOC_CARD,
+    Objects,
+)
 
-SCENES = "scenes: garments of Fashion-MNIST (MIT licence) on photographs; see data/README.md"
-VOC = "PASCAL VOC 2007 (photographs from Flickr under their own terms)"
 RATIOS = {"mined": NEGATIVES, "all_negatives": 1e6, "no_negatives": 0.0}
 """Negatives for each positive. A million is all of them wherever an image has an object."""
 MOST = 100  # detections in an image
@@ -66,7 +71,7 @@ def _train_voc(job: Job) -> Run:
 SSD_SCENES = Recipe(
     name="ssd_scenes",
     title="a small SSD on scenes",
-    data=SCENES,
+    data=SCENES_CARD,
     variants={
         "mined": "three hard negatives for each positive, as in the paper",
         "all_negatives": "every negative counts",
@@ -74,28 +79,22 @@ SSD_SCENES = Recipe(
     },
     scales={
         "laptop": Scale(
-            epochs=3,
+            epochs=2,
             batch_size=8,
             learning_rate=5e-3,
-            width=16,
+            width=12,
             stages=(),
             compares=("mined",),
-            data="clear_scenes",
-            image_size=112,
-            images=1600,
-            test_images=300,
+            **LAPTOP_IMAGES,
         ),
         "study": Scale(
             epochs=4,
             batch_size=8,
             learning_rate=5e-3,
-            width=16,
+            width=12,
             stages=(),
             compares=("mined", "all_negatives", "no_negatives"),
-            data="scenes",
-            image_size=112,
-            images=2000,
-            test_images=300,
+            **STUDY_IMAGES,
         ),
         "gpu": Scale(
             epochs=60,
@@ -104,11 +103,7 @@ SSD_SCENES = Recipe(
             width=48,
             stages=(),
             compares=("mined", "all_negatives"),
-            data="scenes",
-            image_size=224,
-            images=20000,
-            test_images=1000,
-            objects=(1, 12),
+            **GPU_IMAGES,
         ),
     },
     run=_train_scenes,
@@ -117,7 +112,7 @@ SSD_SCENES = Recipe(
 SSD_VOC = Recipe(
     name="ssd_voc",
     title="SSD300 on PASCAL VOC 2007, without pretraining",
-    data=VOC,
+    data=VOC_CARD,
     variants={"ssd300": "VGG-16, six maps and the paper's 8732 default boxes"},
     scales={
         "gpu": Scale(
