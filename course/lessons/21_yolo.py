@@ -150,8 +150,8 @@ print("the same cells:", same, " labels:", target.labels[target.has_object].toli
 sure = goal[..., 4:]  # (7, 7, 1): one box a cell
 named = torch.nn.functional.one_hot(target.labels, 5) * sure  # (7, 7, 5)
 said = (goal[..., None, :2], goal[..., None, 2:4].sqrt(), sure, named, 112)
-found, scores = decode_cells(*said)  # (49, 4), (49, 5)
-back = found[scores.amax(1) > 0]
+found, certain = decode_cells(*said)  # (49, 4), (49, 5)
+back = found[certain.amax(1) > 0]
 print(f"{len(found)} boxes, {len(back)} with a score; garments: {len(boxes)}")
 print("as they were:", bool((torch.cdist(boxes, back).amin(1) < 1e-3).all()))
 # %% [markdown]
@@ -496,8 +496,8 @@ by_company = found["stands alone"] - found["meets another"]
 claim("found, large − small", by_size, at_least=0.12)
 claim("found, alone − meeting", by_company, at_least=0.05)
 # %% [markdown]
-# The scenes in which most was missed: what is said above, what is there below. Names
-# may cover each other where boxes do; the colours are those of before.
+# The scenes in which most was missed: what is said above, what is there below. The
+# colours are those of before.
 # %%
 missed = torch.tensor([sum(f != KINDS[0] for f in fate) for fate in fates])
 worst = missed.argsort(descending=True, stable=True)[:4]
@@ -507,7 +507,6 @@ boxes_on_images(
     held_out.images[worst].repeat(2, 1, 1, 1),
     [one["boxes"] for one in [*said, *true]],
     [one["labels"] for one in [*said, *true]],
-    classes=classes,
     titles=["said"] * 4 + ["there"] * 4,
     columns=4,
     alt="The four scenes with most misses; above what was said, below what is there.",

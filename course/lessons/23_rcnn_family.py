@@ -476,7 +476,7 @@ claim("objects found, of all", run.metrics["recall50"], at_least=0.6)
 # mistakes.
 #
 # ## Proposals, learned and by colour
-# The same three unseen scenes; the 15 best proposals of the RPN, and 15 by colour.
+# The scene from above; the 15 best proposals of the RPN, and 15 by colour.
 # %%
 model = run.model.cpu()
 

@@ -403,14 +403,17 @@ axes.minorticks_off()
 axes.set_yticks([2, 3, 4, 5])
 show(fig, alt="Boxes below 112 pixels go to P2, then a level more with each doubling.")
 # %% [markdown]
-# **By hand** (8 minutes), for Mask R-CNN as it is built over ResNet-50:
+# ## The mask branch
+# From 14×14 pooled features: four 3×3 convolutions, a transposed convolution of 2×2
+# that doubles the side, and a 1×1 convolution to **one mask for each class**. Nothing
+# is flattened: a place stays a place. (With dense layers in its stead the paper lost
+# 2.1 points, table 2e.)
+#
+# **By hand** (8 minutes), for Mask R-CNN as it is built over ResNet-50, pyramid and
+# branch:
 # %% exercise="mask_rcnn.shapes"
 # %% [markdown]
-# ## The mask branch
-# From 14×14 pooled features: four 3×3 convolutions, a transposed convolution that
-# doubles the side, and a 1×1 convolution to **one mask for each class**. Nothing is
-# flattened: a place stays a place. (With dense layers in its stead the paper lost 2.1
-# points, table 2e.) From the live network:
+# The branch, from the live network:
 # %%
 from torch import nn
 
@@ -646,29 +649,33 @@ show_record("mask_rcnn_scenes")
 # as many epochs. Milliseconds are for one image on one core, with decoding and
 # suppression; those of Mask R-CNN include the masks, which the others do not give.
 # %%
-show_record("detectors_scenes")
-# %%
 from crashcourse.figures import trade_off
 
+names = {
+    "yolo": "YOLO",
+    "ssd": "SSD",
+    "faster_rcnn": "Faster R-CNN",
+    "mask_rcnn": "Mask R-CNN",
+}
 record = load_record("detectors_scenes", "study")
-if record is not None:
-    points = [
-        (
-            name,
-            record.field(f"{name}.milliseconds"),
-            100 * record.field(f"{name}.map50"),
-            record.field(f"{name}.parameters"),
-        )
-        for name in record.variants
-    ]
-    axes_labels = ("milliseconds for an image, one core", "mAP at IoU 0.5 (%)")
-    alt = "mAP against milliseconds for the detectors of this part; areas: parameters."
-    trade_off(points, *axes_labels, title="Area: parameters", log=False, alt=alt)
+fields = ("milliseconds", "map50", "parameters")
+points = []
+for key, name in names.items():
+    spent, score, size = (record.field(f"{key}.{field}") for field in fields)
+    points.append((name, spent, 100 * score, size))
+rows = [
+    [name, size, f"{spent:.1f}", f"{score:.1f}"] for name, spent, score, size in points
+]
+headers = ["detector", "parameters", "milliseconds an image", "mAP at 0.5 (%)"]
+show_table(rows, headers, "The small detectors on 300 unseen clear scenes")
+# %%
+labels = ("milliseconds for an image, one core", "mAP at IoU 0.5 (%)")
+alt = "YOLO is fast and low; SSD, Faster R-CNN and Mask R-CNN each slower and higher."
+trade_off(points, *labels, title="Area: parameters", log=False, alt=alt)
 # %% [markdown]
-# One set of scenes; seeds: {record:detectors_scenes.study.seeds}. So read large
-# differences only. Here they are large: each step to the next detector takes two to
-# three times as long for an image, and buys accuracy. (How long they *trained* says
-# nothing: other programs ran.)
+# Seeds: {record:detectors_scenes.study.seeds}. So read large differences only. Each
+# step to the next detector takes about twice as long for an image, from YOLO to SSD
+# nearly three times, and buys accuracy.
 #
 # Read such a chart with care. It says what *these* small networks do after a few
 # epochs. Which detector is best depends on the size of the objects, the time for
