@@ -378,8 +378,8 @@ for got, name in ((output.offsets, "bbox_regression"), (output.logits, "cls_logi
     print(f"{name} {tuple(got.shape)}: equal to 1e-5: {close}")
 # %% [markdown]
 # ## The run: garments in scenes
-# The small SSD: nine 3×3 convolutions with BatchNorm, five of them with stride 2, maps of
-# 28, 14, 7 and 4 places, 4,180 default boxes. Beside it lesson 21's small YOLO:
+# The small SSD: nine 3×3 convolutions with BatchNorm, five of them with stride 2, maps
+# of 28, 14, 7 and 4 places, 4,180 default boxes. Beside it lesson 21's small YOLO:
 # %%
 from crashcourse.detection import small_yolo
 from crashcourse.detection.ssd import small_ssd
@@ -525,12 +525,12 @@ show(fig, alt=alt)
 # {record:small_objects.study.ssd.recall_small:.0%} of them, YOLO
 # {record:small_objects.study.yolo.recall_small:.0%}; mAP of small objects is
 # {record:small_objects.study.ssd.map50_small:.1%} against
-# {record:small_objects.study.yolo.map50_small:.1%}. Of the *large* ones YOLO finds more,
-# with every seed: {record:small_objects.study.yolo.recall_large:.0%} against
+# {record:small_objects.study.yolo.map50_small:.1%}. Of the *large* ones YOLO finds
+# more, with every seed: {record:small_objects.study.yolo.recall_large:.0%} against
 # {record:small_objects.study.ssd.recall_large:.0%}. Over all sizes together three seeds
 # do not tell: mAP is {record:small_objects.study.ssd.map50:.1%} and
-# {record:small_objects.study.yolo.map50:.1%}, now one ahead, now the other. On photographs
-# of VOC 2007 the papers have 63.4 mAP for YOLO and 77.2 for SSD300. How did they learn?
+# {record:small_objects.study.yolo.map50:.1%}, now one ahead, now the other. On VOC 2007
+# the papers have 63.4 mAP for YOLO and 77.2 for SSD300. How did the two learn?
 # %%
 fig, axes = figure(height=2.9)
 for key, colour in {"ssd": "blue", "yolo": "orange"}.items():
