@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -33,9 +33,12 @@ if TYPE_CHECKING:
 
 WIDER = 4
 """How many times as many channels as its student a teacher has."""
-TEACHER_EPOCHS = {"subset": 3, "full": 20}
-"""Of the teacher, on all training images, by the size of the set."""
-ROUNDS = 4
+TEACHERS: Mapping[str, Mapping[str, float]] = {
+    "subset": {"epochs": 3, "batch_size": 64, "learning_rate": 0.05},
+    "full": {"epochs": 20, "batch_size": 125, "learning_rate": 0.1},
+}
+"""The budget of the teacher, on all training images, by the size of the set."""
+ROUNDS = 8
 """How often an epoch shows each of a few labelled images, so that there are fewer looks at the test images."""
 HINT_SHARE = 5
 """One part in so many of the student's epochs goes to the hints."""
@@ -60,6 +63,7 @@ class Lessons:
         hints: whether the teacher's hints come first.
         everything: all training images, in as many epochs as see as many images, in place of a few.
         smoothing: of the labels, where there are no soft targets.
+        rate: what the scale's learning rate is multiplied by.
     """
 
     temperature: float | None = None
@@ -67,6 +71,7 @@ class Lessons:
     hints: bool = False
     everything: bool = False
     smoothing: float = 0.0
+    rate: float = 1.0
 
 
 STUDENTS: Mapping[str, Lessons] = {
@@ -84,7 +89,7 @@ STUDENTS: Mapping[str, Lessons] = {
 
 def teacher_scale(scale: Scale) -> Scale:
     """The budget of the teacher to students of a scale."""
-    return replace(scale, width=WIDER * scale.width, epochs=TEACHER_EPOCHS[scale.data], images=None, compares=())
+    return replace(scale, width=WIDER * scale.width, images=None, compares=(), **TEACHERS[scale.data])
 
 
 def teacher_of(scale: Scale, seed: int, *, progress: bool = False, checkpoint: Checkpoint | None = None) -> Run:
@@ -138,27 +143,54 @@ def repeated(training: "ImageSet", times: int) -> "ImageSet":
     return replace(training, images=images, labels=labels)
 
 
+@torch.no_grad()
+def answered(training: "ImageSet", teacher: nn.Module) -> "ImageSet":
+    """The same images, each with what a teacher says of it, so that it is asked once and not in every epoch.
+
+    Args:
+        training: the images; not for a run that augments them.
+        teacher: images -> logits, in evaluation mode.
+
+    Returns:
+        A set whose batches are (images, labels, logits `(N, classes)`).
+    """
+    from crashcourse.datasets import Batches, ImageSet
+
+    @dataclass(frozen=True, eq=False)
+    class Answered(ImageSet):
+        answers: Tensor
+
+        def batches(self, batch_size: int, **options: Any) -> Batches:
+            answers = self.answers.to(self.images.device)
+            options = {"transform": self.normalise, **options}
+            return Batches(self.images, self.labels, answers, batch_size=batch_size, **options)
+
+    device = next(teacher.parameters()).device
+    answers = torch.cat([teacher(part.to(device)) for part in training.normalised().split(500)]).float()
+    return Answered(**vars(training), answers=answers)
+
+
 def distil(
     model: nn.Module,
-    batch: tuple[Tensor, Tensor],
+    batch: tuple[Tensor, ...],
     *,
     teacher: nn.Module,
     temperature: float,
     hard_weight: float,
 ) -> dict[str, Tensor]:
-    """The step of a distilled student: the teacher answers for the same batch, at the student's side.
+    """The step of a distilled student: the teacher answers for the same batch, unless it comes with its answers.
 
     Args:
         model, teacher: images `(N, C, H, W)` float -> logits `(N, classes)`; the teacher in evaluation mode.
-        batch: images, and labels `(N,)` int64.
+        batch: images, labels `(N,)` int64, and perhaps the teacher's logits: see `answered`.
         temperature, hard_weight: of `distillation_loss`.
 
     Returns:
         {"loss": scalar, "accuracy": of the student on the labels}.
     """
-    images, labels = batch
+    images, labels, *answers = batch
     with torch.no_grad():
-        targets = teacher(images)  # (N, classes)
+        targets = answers[0] if answers else teacher(images)  # (N, classes)
     logits = model(images)  # (N, classes)
     loss = distillation_loss(logits, targets, labels, temperature=temperature, hard_weight=hard_weight)
     return {"loss": loss, "accuracy": (logits.argmax(1) == labels).float().mean()}
@@ -218,7 +250,8 @@ def train_student(model: VGG, lessons: Lessons, training: "ImageSet", job: Job) 
         The run; its seconds are those of the student, hints included. With hints its metrics also hold "hint_loss",
         that of the first stage's last epoch.
     """
-    scale, seconds, extra = job.scale, 0.0, {}
+    scale, seconds, extra = replace(job.scale, learning_rate=lessons.rate * job.scale.learning_rate), 0.0, {}
+    job = replace(job, scale=scale)
     if lessons.temperature is None:
         settings = TrainingSettings(smoothing=lessons.smoothing)
         return train_on_garments(model, job, settings=settings, training=training)
@@ -231,7 +264,7 @@ def train_student(model: VGG, lessons: Lessons, training: "ImageSet", job: Job) 
         job = replace(job, scale=replace(scale, epochs=scale.epochs - first))
         seconds, extra = history.seconds, {"hint_loss": history.last("loss")}
     step = partial(distil, teacher=teacher, temperature=lessons.temperature, hard_weight=lessons.hard_weight)
-    run = train_on_garments(model, job, step=step, training=training)
+    run = train_on_garments(model, job, step=step, training=training if scale.augment else answered(training, teacher))
     return replace(run, metrics={**run.metrics, **extra}, seconds=seconds + run.seconds)
 
 

@@ -16,6 +16,7 @@ from crashcourse.recipes.base import Job, find
 from crashcourse.recipes.distillation import (
     MISSING_GARMENTS,
     STUDENTS,
+    TEACHERS,
     Lessons,
     distil,
     few_labels,
@@ -41,7 +42,7 @@ def small_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     few = {split: few_labels(garments(split), count, seed=0) for split, count in (("train", 400), ("test", 100))}
     monkeypatch.setattr(crashcourse.datasets, "garments", lambda split, size: few[split])
     monkeypatch.setattr(distillation, "WIDER", 2)
-    monkeypatch.setattr(distillation, "TEACHER_EPOCHS", {"subset": 1})
+    monkeypatch.setattr(distillation, "TEACHERS", {"subset": {"epochs": 1, "batch_size": 25}})
     monkeypatch.setattr(distillation, "HELD_OUT", 100)
     monkeypatch.setattr(distillation, "_TEACHERS", {})
 
@@ -57,7 +58,7 @@ def test_every_variant_of_every_scale_is_known(name: str) -> None:
     for scale in recipe.scales.values():
         assert set(scale.compares) <= set(recipe.variants)
         assert scale.compares[0] == recipe.default
-        assert scale.data in distillation.TEACHER_EPOCHS or scale.data == "full"
+        assert scale.data in TEACHERS
     if name == "distil_garments":
         assert set(recipe.variants) == {*STUDENTS, "teacher"}
 
@@ -137,7 +138,18 @@ def test_students_see_as_many_images(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     for variant in STUDENTS:
         RECIPE.run(job(variant, epochs=20))
-    assert set(seen.values()) == {20 * 4 * 40}
+    assert set(seen.values()) == {20 * distillation.ROUNDS * 40}
+
+
+def test_answers_stay_with_their_images() -> None:
+    """A shuffled student learns what the teacher says of another image."""
+    training, teacher = few_labels(garments("train"), 40, seed=0), small_vgg(width=2).eval()
+    batches = distillation.answered(training, teacher).to("cpu").batches(8, seed=3)
+    seen = 0
+    for images, labels, answers in batches.epoch(1):
+        torch.testing.assert_close(answers, teacher(images).detach(), rtol=1e-4, atol=1e-5)
+        seen += len(labels)
+    assert seen == 40
 
 
 def test_the_step_is_the_loss_on_the_teachers_answer() -> None:
@@ -148,6 +160,8 @@ def test_the_step_is_the_loss_on_the_teachers_answer() -> None:
     found = distil(student.eval(), (images, labels), teacher=teacher, temperature=3.0, hard_weight=0.2)
     expected = distillation_loss(student(images), teacher(images), labels, temperature=3.0, hard_weight=0.2)
     torch.testing.assert_close(found["loss"], expected)
+    given = distil(student, (images, labels, teacher(images)), teacher=None, temperature=3.0, hard_weight=0.2)
+    torch.testing.assert_close(given["loss"], expected)
     found["loss"].backward()
     assert all(parameter.grad is None for parameter in teacher.parameters())
 
