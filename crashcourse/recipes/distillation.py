@@ -38,9 +38,9 @@ TEACHERS: Mapping[str, Mapping[str, float]] = {
     "full": {"epochs": 20, "batch_size": 125, "learning_rate": 0.1},
 }
 """The budget of the teacher, on all training images, by the size of the set."""
-ROUNDS = 8
+ROUNDS = 5
 """How often an epoch shows each of a few labelled images, so that there are fewer looks at the test images."""
-HINT_SHARE = 5
+HINT_SHARE = 4
 """One part in so many of the student's epochs goes to the hints."""
 HINT_STAGE = 2
 """Hint and guided layer are the outputs of this stage, of both networks, pooling included."""
@@ -369,7 +369,7 @@ def _train_missing(job: Job) -> Run:
 MISSING_TEMPERATURE = 4.0
 """Of the soft targets where a class is missing."""
 
-LAPTOP = Scale(epochs=5, batch_size=25, learning_rate=0.05, width=4, images=500, compares=("distilled",))
+LAPTOP = Scale(epochs=12, batch_size=50, learning_rate=0.03, width=4, images=500, compares=("distilled",))
 GPU = Scale(epochs=50, batch_size=125, learning_rate=0.1, width=16, data="full", augment=True, images=3000, compares=())
 
 DISTIL_GARMENTS = Recipe(
@@ -380,7 +380,7 @@ DISTIL_GARMENTS = Recipe(
         "distilled": "soft targets at temperature 4, labels at weight 0.1",
         "teacher": "the teacher: 4 times as wide, all training images",
         "alone": "the few labels alone",
-        "hints": "the first fifth of the epochs on the teacher's hints, then distilled",
+        "hints": "the first quarter of the epochs on the teacher's hints, then distilled",
         "smoothed": "the few labels, smoothed by 0.1",
         "t1": "soft targets at temperature 1, labels at weight 0.1",
         "t20": "soft targets at temperature 20, labels at weight 0.1",
