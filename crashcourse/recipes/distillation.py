@@ -406,8 +406,8 @@ MISSING_GARMENTS = Recipe(
         "complete": "soft targets at temperature 4, no labels, sneakers among the images",
     },
     scales={
-        "laptop": replace(LAPTOP, epochs=2, images=None, compares=("soft",)),
-        "study": replace(LAPTOP, epochs=2, images=None, compares=("soft", "hard", "complete")),
+        "laptop": replace(LAPTOP, epochs=3, images=None, compares=("soft",)),
+        "study": replace(LAPTOP, epochs=3, images=None, compares=("soft", "hard", "complete")),
         "gpu": replace(GPU, epochs=10, images=None, compares=("soft", "hard", "complete")),
     },
     run=_train_missing,
