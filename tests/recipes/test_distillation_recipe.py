@@ -11,7 +11,7 @@ from crashcourse.datasets import garments
 from crashcourse.distillation import distillation_loss
 from crashcourse.errors import CourseError
 from crashcourse.inspection import count_parameters
-from crashcourse.recipes import distillation
+from crashcourse.recipes import distillation, load_record
 from crashcourse.recipes.base import Job, find
 from crashcourse.recipes.distillation import (
     MISSING_GARMENTS,
@@ -260,3 +260,34 @@ def test_held_out_images_are_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> 
     assert not training & held_out
     assert 4 not in seen[0].labels.tolist()
     assert 4 in seen[1].labels.tolist()
+
+
+def test_the_record_says_what_the_lesson_concludes() -> None:
+    """Lesson 42 draws conclusions in words that a newer record contradicts. Intervals: 95 %, by t, five seeds."""
+    record = load_record("distil_garments", "study")
+    assert record is not None
+    values = {
+        (name, metric): torch.tensor([100 * run.metrics[metric] for run in runs])
+        for name, runs in record.variants.items()
+        for metric in ("accuracy", "loss")
+    }
+
+    def ends(name: str, other: str, metric: str = "accuracy") -> tuple[float, float]:
+        difference = values[name, metric] - values[other, metric]
+        assert len(difference) == 5
+        half = 2.776 * difference.std() / 5**0.5
+        return float(difference.mean() - half), float(difference.mean() + half)
+
+    for name in ("distilled", "hints", "t1", "unlabelled"):
+        low, high = ends(name, "alone")
+        assert low < 0 < high, f"{name} differs from alone"
+        assert 0.2 < (low + high) / sum(ends("all_labels", "alone")) < 0.6, "a quarter to a half of the yardstick"
+    assert float((values["all_labels", "accuracy"] - values["alone", "accuracy"]).min()) > 0
+    for name in ("distilled", "hints", "t1", "t20", "unlabelled"):
+        assert float((values[name, "loss"] - values["alone", "loss"]).max()) < 0
+    assert float((values["distilled", "loss"] - values["smoothed", "loss"]).max()) < 0
+    low, high = ends("hints", "distilled")
+    assert low < 0 < high
+    assert ends("t20", "distilled")[1] < 0 < ends("t1", "distilled")[0]
+    assert ends("t1", "distilled", "loss")[0] > 0
+    assert sum(ends("unlabelled", "all_labels")) / 2 > -2.2
