@@ -161,7 +161,7 @@ for temperature in temperatures:
     lengths.append(torch.autograd.grad(loss, student_logits)[0].norm().item())
     measured(f"T = {temperature:3}:", lengths[-1], digits=2)
 claim("T = 4 / T = 40", lengths[2] / lengths[5], at_least=50)
-claim("T = 20 / T = 200", lengths[4] / lengths[7], at_least=80, at_most=125)
+claim("T = 20 / T = 200", lengths[4] / lengths[7], at_least=80, at_most=150)
 # %%
 fig, axes = figure(height=3.0)
 times = [t**2 * length for t, length in zip(temperatures, lengths, strict=True)]
@@ -258,9 +258,9 @@ axes.set(xlabel="epoch", ylabel="accuracy, unseen (%)")
 axes.legend(loc="lower right")
 show(fig, alt="Accuracy by epoch: with and without a teacher, both below the teacher.")
 # %% [markdown]
-# The last line above is the *same* run as yours, done earlier, with the same seed.
+# The last number printed is the *same* run as yours, done earlier, with the same seed.
 # Where the two differ, sums were rounded in another order, and 600 updates made much of
-# it. Compare that with the gain that you see. One run is one run; a study follows below.
+# it. Compare that with the gain that you see. One run is one run: read the study below.
 #
 # ## Hints: what the teacher has in mind
 # A network that is thin *and* deep is hard to train from its answers alone. FitNets
@@ -594,6 +594,22 @@ show(fig, alt=alt)
 # learns from *labels*, without sneakers; its bias is fitted in the same way.
 # %%
 show_record("missing_garments")
+# %% [markdown]
+# With {record:missing_garments.study.seeds} seeds each. After the correction the
+# student of the teacher knows
+# {record:missing_garments.study.corrected_class_accuracy:.0%} of the sneakers, from
+# {record:missing_garments.study.corrected_class_accuracy_min:.0%} to
+# {record:missing_garments.study.corrected_class_accuracy_max:.0%}. The student of
+# labels knows {record:missing_garments.study.hard.corrected_class_accuracy:.0%}: the
+# bias that is best for it is one that changes nothing, since raising it further loses
+# more garments than it finds. And where sneakers *are* among the images (`complete`) it
+# is {record:missing_garments.study.complete.class_accuracy:.0%} without any correction.
+# So it is hearsay: what the teacher says of sandals and boots holds much of what a
+# sneaker is. This gain is real with every seed.
+#
+# Two things differ from the paper. Its student knew most threes before the correction;
+# ours knows no sneaker, so much lower lies its bias. And the correction costs more: it
+# takes some sandals and boots along.
 # %% [markdown]
 # ## Full scale
 # All 60,000 garments with augmentation, 3,000 labels, a student four times as wide as

@@ -291,3 +291,13 @@ def test_the_record_says_what_the_lesson_concludes() -> None:
     assert ends("t20", "distilled")[1] < 0 < ends("t1", "distilled")[0]
     assert ends("t1", "distilled", "loss")[0] > 0
     assert sum(ends("unlabelled", "all_labels")) / 2 > -2.2
+
+
+def test_the_missing_class_is_learned_by_hearsay() -> None:
+    """Lesson 42 says that a corrected bias finds the class only with a teacher; the record says otherwise."""
+    record = load_record("missing_garments", "study")
+    assert record is not None
+    assert record.field("soft.class_accuracy_max") < 0.02
+    assert record.field("soft.corrected_class_accuracy_min") > 0.5
+    assert record.field("hard.corrected_class_accuracy_max") < 0.1
+    assert record.field("complete.class_accuracy_min") > 0.8
