@@ -593,7 +593,14 @@ show(fig, alt=alt)
 # Is it hearsay, or would any network do that when its bias is raised? The control
 # learns from *labels*, without sneakers; its bias is fitted in the same way.
 # %%
-show_record("missing_garments")
+missing = load_record("missing_garments", "study")
+rows = []
+for name in missing.variants:
+    parts = ("class_accuracy", "corrected_class_accuracy", "corrected_accuracy")
+    percent = [f"{100 * missing.field(f'{name}.{part}'):.1f}" for part in parts]
+    rows.append([missing.descriptions[name], *percent])
+headers = ["student learned from", "sneakers", "corrected", "all, corrected"]
+show_table(rows, headers, "Accuracy in %, recorded: means over seeds")
 # %% [markdown]
 # With {record:missing_garments.study.seeds} seeds each. After the correction the
 # student of the teacher knows
