@@ -63,7 +63,6 @@ class Lessons:
         hints: whether the teacher's hints come first.
         everything: all training images, in as many epochs as see as many images, in place of a few.
         smoothing: of the labels, where there are no soft targets.
-        rate: what the scale's learning rate is multiplied by.
     """
 
     temperature: float | None = None
@@ -71,7 +70,6 @@ class Lessons:
     hints: bool = False
     everything: bool = False
     smoothing: float = 0.0
-    rate: float = 1.0
 
 
 STUDENTS: Mapping[str, Lessons] = {
@@ -250,8 +248,7 @@ def train_student(model: VGG, lessons: Lessons, training: "ImageSet", job: Job) 
         The run; its seconds are those of the student, hints included. With hints its metrics also hold "hint_loss",
         that of the first stage's last epoch.
     """
-    scale, seconds, extra = replace(job.scale, learning_rate=lessons.rate * job.scale.learning_rate), 0.0, {}
-    job = replace(job, scale=scale)
+    scale, seconds, extra = job.scale, 0.0, {}
     if lessons.temperature is None:
         settings = TrainingSettings(smoothing=lessons.smoothing)
         return train_on_garments(model, job, settings=settings, training=training)

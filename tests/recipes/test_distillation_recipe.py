@@ -1,6 +1,7 @@
 """The recipes of lesson 42: who sees what, with which budget, and what the missing class shows."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from crashcourse.datasets import garments
 from crashcourse.distillation import distillation_loss
 from crashcourse.errors import CourseError
 from crashcourse.inspection import count_parameters
-from crashcourse.recipes import distillation, load_record
+from crashcourse.recipes import Record, distillation
 from crashcourse.recipes.base import Job, find
 from crashcourse.recipes.distillation import (
     MISSING_GARMENTS,
@@ -31,6 +32,7 @@ from crashcourse.recipes.distillation import (
 )
 
 RECIPE = find("distil_garments")
+RECORDS = Path(__file__).resolve().parents[2] / "course" / "records"  # those of the course, whatever a test uses
 TINY = replace(RECIPE.scale("laptop"), epochs=4, images=40, batch_size=20)
 
 
@@ -264,8 +266,7 @@ def test_held_out_images_are_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_record_says_what_the_lesson_concludes() -> None:
     """Lesson 42 draws conclusions in words that a newer record contradicts. Intervals: 95 %, by t, five seeds."""
-    record = load_record("distil_garments", "study")
-    assert record is not None
+    record = Record.read(RECORDS / "distil_garments.study.json")
     values = {
         (name, metric): torch.tensor([100 * run.metrics[metric] for run in runs])
         for name, runs in record.variants.items()
@@ -295,8 +296,7 @@ def test_the_record_says_what_the_lesson_concludes() -> None:
 
 def test_the_missing_class_is_learned_by_hearsay() -> None:
     """Lesson 42 says that a corrected bias finds the class only with a teacher; the record says otherwise."""
-    record = load_record("missing_garments", "study")
-    assert record is not None
+    record = Record.read(RECORDS / "missing_garments.study.json")
     assert record.field("soft.class_accuracy_max") < 0.02
     assert record.field("soft.corrected_class_accuracy_min") > 0.5
     assert record.field("hard.corrected_class_accuracy_max") < 0.1
