@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -33,11 +33,14 @@ if TYPE_CHECKING:
 
 WIDER = 4
 """How many times as many channels as its student a teacher has."""
-TEACHER_EPOCHS = {"subset": 3, "full": 20}
-"""Of the teacher, on all training images, by the size of the set."""
-ROUNDS = 4
+TEACHERS: Mapping[str, Mapping[str, float]] = {
+    "subset": {"epochs": 3, "batch_size": 64, "learning_rate": 0.05},
+    "full": {"epochs": 20, "batch_size": 125, "learning_rate": 0.1},
+}
+"""The budget of the teacher, on all training images, by the size of the set."""
+ROUNDS = 5
 """How often an epoch shows each of a few labelled images, so that there are fewer looks at the test images."""
-HINT_SHARE = 5
+HINT_SHARE = 4
 """One part in so many of the student's epochs goes to the hints."""
 HINT_STAGE = 2
 """Hint and guided layer are the outputs of this stage, of both networks, pooling included."""
@@ -84,7 +87,7 @@ STUDENTS: Mapping[str, Lessons] = {
 
 def teacher_scale(scale: Scale) -> Scale:
     """The budget of the teacher to students of a scale."""
-    return replace(scale, width=WIDER * scale.width, epochs=TEACHER_EPOCHS[scale.data], images=None, compares=())
+    return replace(scale, width=WIDER * scale.width, images=None, compares=(), **TEACHERS[scale.data])
 
 
 def teacher_of(scale: Scale, seed: int, *, progress: bool = False, checkpoint: Checkpoint | None = None) -> Run:
@@ -138,27 +141,54 @@ def repeated(training: "ImageSet", times: int) -> "ImageSet":
     return replace(training, images=images, labels=labels)
 
 
+@torch.no_grad()
+def answered(training: "ImageSet", teacher: nn.Module) -> "ImageSet":
+    """The same images, each with what a teacher says of it, so that it is asked once and not in every epoch.
+
+    Args:
+        training: the images; not for a run that augments them.
+        teacher: images -> logits, in evaluation mode.
+
+    Returns:
+        A set whose batches are (images, labels, logits `(N, classes)`).
+    """
+    from crashcourse.datasets import Batches, ImageSet
+
+    @dataclass(frozen=True, eq=False)
+    class Answered(ImageSet):
+        answers: Tensor
+
+        def batches(self, batch_size: int, **options: Any) -> Batches:
+            answers = self.answers.to(self.images.device)
+            options = {"transform": self.normalise, **options}
+            return Batches(self.images, self.labels, answers, batch_size=batch_size, **options)
+
+    device = next(teacher.parameters()).device
+    answers = torch.cat([teacher(part.to(device)) for part in training.normalised().split(500)]).float()
+    return Answered(**vars(training), answers=answers)
+
+
 def distil(
     model: nn.Module,
-    batch: tuple[Tensor, Tensor],
+    batch: tuple[Tensor, ...],
     *,
     teacher: nn.Module,
     temperature: float,
     hard_weight: float,
 ) -> dict[str, Tensor]:
-    """The step of a distilled student: the teacher answers for the same batch, at the student's side.
+    """The step of a distilled student: the teacher answers for the same batch, unless it comes with its answers.
 
     Args:
         model, teacher: images `(N, C, H, W)` float -> logits `(N, classes)`; the teacher in evaluation mode.
-        batch: images, and labels `(N,)` int64.
+        batch: images, labels `(N,)` int64, and perhaps the teacher's logits: see `answered`.
         temperature, hard_weight: of `distillation_loss`.
 
     Returns:
         {"loss": scalar, "accuracy": of the student on the labels}.
     """
-    images, labels = batch
+    images, labels, *answers = batch
     with torch.no_grad():
-        targets = teacher(images)  # (N, classes)
+        targets = answers[0] if answers else teacher(images)  # (N, classes)
     logits = model(images)  # (N, classes)
     loss = distillation_loss(logits, targets, labels, temperature=temperature, hard_weight=hard_weight)
     return {"loss": loss, "accuracy": (logits.argmax(1) == labels).float().mean()}
@@ -231,7 +261,7 @@ def train_student(model: VGG, lessons: Lessons, training: "ImageSet", job: Job) 
         job = replace(job, scale=replace(scale, epochs=scale.epochs - first))
         seconds, extra = history.seconds, {"hint_loss": history.last("loss")}
     step = partial(distil, teacher=teacher, temperature=lessons.temperature, hard_weight=lessons.hard_weight)
-    run = train_on_garments(model, job, step=step, training=training)
+    run = train_on_garments(model, job, step=step, training=training if scale.augment else answered(training, teacher))
     return replace(run, metrics={**run.metrics, **extra}, seconds=seconds + run.seconds)
 
 
@@ -336,7 +366,7 @@ def _train_missing(job: Job) -> Run:
 MISSING_TEMPERATURE = 4.0
 """Of the soft targets where a class is missing."""
 
-LAPTOP = Scale(epochs=5, batch_size=25, learning_rate=0.05, width=4, images=500, compares=("distilled",))
+LAPTOP = Scale(epochs=12, batch_size=50, learning_rate=0.03, width=4, images=500, compares=("distilled",))
 GPU = Scale(epochs=50, batch_size=125, learning_rate=0.1, width=16, data="full", augment=True, images=3000, compares=())
 
 DISTIL_GARMENTS = Recipe(
@@ -347,7 +377,7 @@ DISTIL_GARMENTS = Recipe(
         "distilled": "soft targets at temperature 4, labels at weight 0.1",
         "teacher": "the teacher: 4 times as wide, all training images",
         "alone": "the few labels alone",
-        "hints": "the first fifth of the epochs on the teacher's hints, then distilled",
+        "hints": "the first quarter of the epochs on the teacher's hints, then distilled",
         "smoothed": "the few labels, smoothed by 0.1",
         "t1": "soft targets at temperature 1, labels at weight 0.1",
         "t20": "soft targets at temperature 20, labels at weight 0.1",
@@ -373,8 +403,8 @@ MISSING_GARMENTS = Recipe(
         "complete": "soft targets at temperature 4, no labels, sneakers among the images",
     },
     scales={
-        "laptop": replace(LAPTOP, epochs=2, images=None, compares=("soft",)),
-        "study": replace(LAPTOP, epochs=2, images=None, compares=("soft", "hard", "complete")),
+        "laptop": replace(LAPTOP, epochs=3, images=None, compares=("soft",)),
+        "study": replace(LAPTOP, epochs=3, images=None, compares=("soft", "hard", "complete")),
         "gpu": replace(GPU, epochs=10, images=None, compares=("soft", "hard", "complete")),
     },
     run=_train_missing,

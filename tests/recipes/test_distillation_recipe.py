@@ -1,6 +1,7 @@
 """The recipes of lesson 42: who sees what, with which budget, and what the missing class shows."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,11 +12,12 @@ from crashcourse.datasets import garments
 from crashcourse.distillation import distillation_loss
 from crashcourse.errors import CourseError
 from crashcourse.inspection import count_parameters
-from crashcourse.recipes import distillation
+from crashcourse.recipes import Record, distillation
 from crashcourse.recipes.base import Job, find
 from crashcourse.recipes.distillation import (
     MISSING_GARMENTS,
     STUDENTS,
+    TEACHERS,
     Lessons,
     distil,
     few_labels,
@@ -30,6 +32,7 @@ from crashcourse.recipes.distillation import (
 )
 
 RECIPE = find("distil_garments")
+RECORDS = Path(__file__).resolve().parents[2] / "course" / "records"  # those of the course, whatever a test uses
 TINY = replace(RECIPE.scale("laptop"), epochs=4, images=40, batch_size=20)
 
 
@@ -41,7 +44,7 @@ def small_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     few = {split: few_labels(garments(split), count, seed=0) for split, count in (("train", 400), ("test", 100))}
     monkeypatch.setattr(crashcourse.datasets, "garments", lambda split, size: few[split])
     monkeypatch.setattr(distillation, "WIDER", 2)
-    monkeypatch.setattr(distillation, "TEACHER_EPOCHS", {"subset": 1})
+    monkeypatch.setattr(distillation, "TEACHERS", {"subset": {"epochs": 1, "batch_size": 25}})
     monkeypatch.setattr(distillation, "HELD_OUT", 100)
     monkeypatch.setattr(distillation, "_TEACHERS", {})
 
@@ -57,7 +60,7 @@ def test_every_variant_of_every_scale_is_known(name: str) -> None:
     for scale in recipe.scales.values():
         assert set(scale.compares) <= set(recipe.variants)
         assert scale.compares[0] == recipe.default
-        assert scale.data in distillation.TEACHER_EPOCHS or scale.data == "full"
+        assert scale.data in TEACHERS
     if name == "distil_garments":
         assert set(recipe.variants) == {*STUDENTS, "teacher"}
 
@@ -137,7 +140,18 @@ def test_students_see_as_many_images(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     for variant in STUDENTS:
         RECIPE.run(job(variant, epochs=20))
-    assert set(seen.values()) == {20 * 4 * 40}
+    assert set(seen.values()) == {20 * distillation.ROUNDS * 40}
+
+
+def test_answers_stay_with_their_images() -> None:
+    """A shuffled student learns what the teacher says of another image."""
+    training, teacher = few_labels(garments("train"), 40, seed=0), small_vgg(width=2).eval()
+    batches = distillation.answered(training, teacher).to("cpu").batches(8, seed=3)
+    seen = 0
+    for images, labels, answers in batches.epoch(1):
+        torch.testing.assert_close(answers, teacher(images).detach(), rtol=1e-4, atol=1e-5)
+        seen += len(labels)
+    assert seen == 40
 
 
 def test_the_step_is_the_loss_on_the_teachers_answer() -> None:
@@ -148,6 +162,8 @@ def test_the_step_is_the_loss_on_the_teachers_answer() -> None:
     found = distil(student.eval(), (images, labels), teacher=teacher, temperature=3.0, hard_weight=0.2)
     expected = distillation_loss(student(images), teacher(images), labels, temperature=3.0, hard_weight=0.2)
     torch.testing.assert_close(found["loss"], expected)
+    given = distil(student, (images, labels, teacher(images)), teacher=None, temperature=3.0, hard_weight=0.2)
+    torch.testing.assert_close(given["loss"], expected)
     found["loss"].backward()
     assert all(parameter.grad is None for parameter in teacher.parameters())
 
@@ -246,3 +262,42 @@ def test_held_out_images_are_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> 
     assert not training & held_out
     assert 4 not in seen[0].labels.tolist()
     assert 4 in seen[1].labels.tolist()
+
+
+def test_the_record_says_what_the_lesson_concludes() -> None:
+    """Lesson 42 draws conclusions in words that a newer record contradicts. Intervals: 95 %, by t, five seeds."""
+    record = Record.read(RECORDS / "distil_garments.study.json")
+    values = {
+        (name, metric): torch.tensor([100 * run.metrics[metric] for run in runs])
+        for name, runs in record.variants.items()
+        for metric in ("accuracy", "loss")
+    }
+
+    def ends(name: str, other: str, metric: str = "accuracy") -> tuple[float, float]:
+        difference = values[name, metric] - values[other, metric]
+        assert len(difference) == 5
+        half = 2.776 * difference.std() / 5**0.5
+        return float(difference.mean() - half), float(difference.mean() + half)
+
+    for name in ("distilled", "hints", "t1", "unlabelled"):
+        low, high = ends(name, "alone")
+        assert low < 0 < high, f"{name} differs from alone"
+        assert 0.2 < (low + high) / sum(ends("all_labels", "alone")) < 0.6, "a quarter to a half of the yardstick"
+    assert float((values["all_labels", "accuracy"] - values["alone", "accuracy"]).min()) > 0
+    for name in ("distilled", "hints", "t1", "t20", "unlabelled"):
+        assert float((values[name, "loss"] - values["alone", "loss"]).max()) < 0
+    assert float((values["distilled", "loss"] - values["smoothed", "loss"]).max()) < 0
+    low, high = ends("hints", "distilled")
+    assert low < 0 < high
+    assert ends("t20", "distilled")[1] < 0 < ends("t1", "distilled")[0]
+    assert ends("t1", "distilled", "loss")[0] > 0
+    assert sum(ends("unlabelled", "all_labels")) / 2 > -2.2
+
+
+def test_the_missing_class_is_learned_by_hearsay() -> None:
+    """Lesson 42 says that a corrected bias finds the class only with a teacher; the record says otherwise."""
+    record = Record.read(RECORDS / "missing_garments.study.json")
+    assert record.field("soft.class_accuracy_max") < 0.02
+    assert record.field("soft.corrected_class_accuracy_min") > 0.5
+    assert record.field("hard.corrected_class_accuracy_max") < 0.1
+    assert record.field("complete.class_accuracy_min") > 0.8
