@@ -32,20 +32,23 @@ from crashcourse.figures import COLOURS, figure, show, show_table
 # Scenes of 112×112 pixels, harder than those of lesson 21's run: small garments, half
 # hidden, among clutter. An object counts as *small* here if it covers less than 14×14
 # pixels: less than one of YOLO's cells, which are 16 wide. Three scenes with YOLO's
-# cells. Look for small garments, and for two centres in one cell.
+# cells, a dot at each garment's centre. Look for small garments, and for two centres
+# in one cell.
 # %%
 from crashcourse.datasets import scenes
 from crashcourse.figures.boxes import draw_box, draw_picture
 
 held_out = scenes(200, seed=2, size=112, split="test")
 fig, panels = figure(1, 3, height=2.4)
-for axes, number in zip(panels.flat, (1, 9, 11), strict=True):
+for axes, number in zip(panels.flat, (9, 11, 156), strict=True):
     draw_picture(axes, held_out[number].image.permute(1, 2, 0))
     axes.hlines(range(0, 113, 16), 0, 112, color="white", linewidth=0.6)
     axes.vlines(range(0, 113, 16), 0, 112, color="white", linewidth=0.6)
     for box in held_out[number].boxes.tolist():
         draw_box(axes, box, "yellow")
-show(fig, alt="Three scenes under a 7×7 grid. Some garments are smaller than a cell.")
+        axes.plot((box[0] + box[2]) / 2, (box[1] + box[3]) / 2, ".", color="yellow")
+alt = "Three scenes under a 7×7 grid, with garments smaller than a cell; in the third "
+show(fig, alt=alt + "scene two centres lie in one cell.")
 # %%
 from crashcourse.detection import Grid, box_area, encode_targets
 
@@ -90,7 +93,8 @@ for name, width, height in (
 # **Write it** for one map: all places, and at each place all shapes.
 # %% exercise="detection.default_boxes"
 # %% [markdown]
-# The small SSD of this lesson has four maps: 28×28, 14×14, 7×7 and 4×4 places. Your
+# The small SSD of this lesson has four maps: 28×28, 14×14, 7×7 and 4×4 places. Its
+# sizes are this course's own; a fifth one is there as the last map's $s'$. Your
 # function makes its boxes. Here they are on a scene. Dots are places; the boxes of one
 # place are drawn whole.
 # %%
@@ -98,6 +102,7 @@ from crashcourse.detection.ssd import small_layout
 
 layout = small_layout(112)
 sizes_of_maps = layout.sizes
+print("s, in pixels:", sizes_of_maps)
 made = [
     default_boxes(side, step, sizes_of_maps[k], sizes_of_maps[k + 1], (2,))
     for k, (side, step) in enumerate(zip(layout.maps, layout.steps, strict=True))
@@ -121,9 +126,9 @@ for k, axes in enumerate(panels.flat):
     axes.set_title(title, size=11)
 show(fig, alt="Default boxes of four maps: finer maps have more places, smaller boxes.")
 # %% [markdown]
-# The large network, SSD300, has six maps. The paper's equation 4 spreads the sizes
-# evenly, from 20 to 90 % of the image; the authors' code rounds that to whole per cent
-# and gives the finest map 10 %.
+# The large network, SSD300, has six maps. The finest has a size of 10 % of the image.
+# The paper's equation 4 spreads the other five evenly from 20 to 90 %, which makes
+# steps of 17.5. The authors' code cuts that to 17, so that the last size is 88 %.
 #
 # **Count its boxes** before you look.
 # %% exercise="ssd.maps"
@@ -189,8 +194,8 @@ alt = "Small garments are matched on the fine map, larger ones on coarser maps."
 show(fig, alt=alt)
 # %% [markdown]
 # Each colour is an object, the dashed white boxes are the truth. Who is small is
-# learned on the left, who is large on the right; nobody had to say so. Over all 200
-# scenes:
+# learned on the left, who is larger further right; nobody had to say so. No garment
+# of this scene is large enough for the 4×4 map. Over all 200 scenes:
 # %%
 from crashcourse.detection.ssd_boxes import match_defaults
 
@@ -245,20 +250,22 @@ for name, plain, variance in zip("xywh", spread, (0.1, 0.1, 0.2, 0.2), strict=Tr
 #
 # ## The loss, and what must not drown
 # Each default box has class scores, background among them, so its class loss is a
-# cross-entropy, $L_{conf}$ (equation 3). Those that learn an object also have a
-# location loss, smooth L1 on the four offsets, $L_{loc}$ (equation 2). With $N$ matched
-# default boxes in the batch:
+# cross-entropy. $L_{conf}$ is their sum (equation 3). Those that learn an object also
+# have a location loss on the four offsets, *smooth L1*: half an error's square if it is
+# below 1, else the error less a half. $L_{loc}$ is their sum (equation 2). With $N$
+# matched default boxes in the batch, and a weight α for location:
 #
-# $$L = \frac{1}{N}\,(L_{conf} + L_{loc}) \qquad \text{(equation 1, α = 1)}$$
+# $$L = \frac{1}{N}\,(L_{conf} + α\,L_{loc}), \quad α = 1 \qquad \text{(equation 1)}$$
 #
 # There is a catch. In the table above you saw that nearly all default boxes see only
 # background.
 # %% exercise="ssd.why_mining"
 # %% [markdown]
 # How strong is that pull? Take a network that knows nothing: all class scores are 0, so
-# each of the six classes has a probability of 1/6. By the gradient of $L_{conf}$, how
-# hard do 50 scenes pull the scores of background up, and how hard down? Guess the
-# first column for all negatives; a positive pulls down with 1/6.
+# each of the six classes has a probability of 1/6. Cross-entropy pulls a score towards
+# its label, 1 or 0, with the strength *label less probability*. So a positive pulls the
+# score of background down with 1/6, and a negative pulls it up with 5/6. How hard do
+# all negatives of 50 scenes pull up, for each positive? Guess.
 # %% tags=["guess"]
 from crashcourse.detection.ssd_boxes import encode_ssd_targets, stack_ssd_targets
 from crashcourse.detection.ssd_loss import multibox_loss
@@ -290,7 +297,7 @@ print("hardest first:", order.tolist(), "→ numbers", order[0, :3].tolist(), "c
 # **Write the choice** as a mask, for a batch.
 # %% exercise="detection.hardest_negatives"
 # %% [markdown]
-# Your mask, and the loss by hand, against the package's:
+# Your mask, and the loss by hand, against the package's. All offsets to learn are 0:
 # %%
 from crashcourse.detection.ssd_boxes import SsdTarget
 
@@ -310,9 +317,10 @@ print("classes: ", torch.allclose(by_hand, loss.classes))
 print("location:", torch.allclose(location / positive.sum(), loss.location))
 # %% [markdown]
 # ## The reference: SSD300
-# The backbone is VGG-16 up to its fourth stage. Its two dense layers become
-# convolutions, and eight more convolutions shrink the map to a single place. Here is
-# what yields the six maps, live:
+# The backbone is VGG-16. Its fourth stage yields the finest map, conv4_3. Its fifth
+# stage and its first two dense layers, made into convolutions, yield the second, fc7.
+# The third dense layer is dropped. Eight more convolutions shrink the map to a single
+# place. Here is what yields the six maps, live:
 # %%
 from crashcourse.detection.ssd import VggMaps, ssd300_vgg16
 from crashcourse.figures import network_diagram, show_source
@@ -428,14 +436,15 @@ for axes, number in zip(panels.flat, (1, 9, 11, 12), strict=True):
     said = {key: values[sure].tolist() for key, values in found[number].items()}
     for box, label in zip(said["boxes"], said["labels"], strict=True):
         draw_box(axes, box, BOX_COLOURS[label], test.classes[label])
-alt = "Four scenes with detections: most garments have a box, some the wrong name."
+alt = "Four scenes with true boxes and named detections; some garments have none."
 show(fig, alt=alt)
 # %% [markdown]
 # ### The negatives that count, now
 # At the start all negatives were equally hard. Which ones does the trained network find
-# hard? For a scene, its matched default boxes in blue, and in red its twelve hardest
-# negatives: what your function chooses.
+# hard? For a scene, its matched default boxes in blue, and in red the twelve hardest
+# of the negatives that your function chooses.
 # %%
+means = []
 fig, panels = figure(1, 3, height=2.6)
 for axes, number in zip(panels.flat, (1, 9, 11), strict=True):
     image, there = test.images[number : number + 1], test.targets[number]
@@ -446,17 +455,24 @@ for axes, number in zip(panels.flat, (1, 9, 11), strict=True):
     positive = goal.labels[None] > 0  # (1, 4180)
     hard = hardest_negatives(costs, positive, 3)
     first = costs.masked_fill(~hard, -1)[0].topk(12).indices
+    means.append([costs[0, first].mean(), costs[~positive].mean()])
     draw_picture(axes, image[0].permute(1, 2, 0))
     for box in model.layout.boxes[positive[0]].tolist():
         draw_box(axes, box, "sky", width=0.7)
     for box in model.layout.boxes[first].tolist():
         draw_box(axes, box, "vermilion", width=1.2)
-alt = "Hard negatives lie on garments, beside or larger or smaller than the matched."
+alt = "Many hard negatives lie on garments, beside the matched or of other sizes."
 show(fig, alt=alt)
+# %%
+twelve, every = torch.tensor(means).mean(0).tolist()
+print("mean loss of a negative in these scenes:")
+measured("the twelve hardest", twelve)
+measured("all", every)
 # %% [markdown]
-# They lie on garments, a little beside those that match, or of another size: default
-# boxes whose IoU is just below 0.5. There "shoe" is nearly right, and the loss for
-# saying it is large. Empty background costs nothing any more, and is left out.
+# Many lie on garments, a little beside those that match, or of another size: an IoU
+# below 0.5, and yet "shoe" is nearly right there. Others lie on what only looks like a
+# garment. Most of the background is known by now and costs little. But there are
+# thousands of such boxes: together they would still drown the rest.
 #
 # ### What is missed, and why
 # Four fates of an object, as in lesson 21: *found*; *wrong class*, a good box with
@@ -478,6 +494,11 @@ axes.barh(KINDS, [fates.count(kind) for kind in KINDS], color=COLOURS["blue"])
 axes.invert_yaxis()
 axes.set_xlabel("objects in 100 unseen scenes")
 show(fig, alt="Bars: objects found, and lost by class, by place, or not seen at all.")
+# %% [markdown]
+# Compare *found* with the objects found at *any* score, above: those are far more. So
+# many that are "not seen" do have a good box, with a probability below 0.3. After so
+# few passes the network is not blind, it is unsure. A lower limit shows more garments,
+# and more false boxes. mAP judges all of them, the surest first.
 # %% [markdown]
 # ## Against YOLO, on small objects
 # Now the question of the beginning, on the hard scenes. Both learn from the same 2,000

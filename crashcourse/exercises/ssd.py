@@ -1,7 +1,7 @@
 """Lesson 22, SSD: three functions to write. A test holds each to the package's own.
 
 Paper: Liu et al., 2015, arXiv:1512.02325, section 2.2: default boxes, matching, hard negative mining. The mistakes are
-in `ssd_box_mistakes.py` and `ssd_choice_mistakes.py`, the questions in `ssd_questions.py`.
+in `ssd_box_mistakes.py`, `ssd_choice_mistakes.py` and `ssd_negative_mistakes.py`, the questions in `ssd_questions.py`.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ from torch import Tensor
 from crashcourse.exercises.case import Case
 from crashcourse.exercises.kinds import FunctionExercise
 from crashcourse.exercises.ssd_box_mistakes import BOX_MISTAKES
-from crashcourse.exercises.ssd_choice_mistakes import MATCH_MISTAKES, NEGATIVE_MISTAKES
+from crashcourse.exercises.ssd_choice_mistakes import MATCH_MISTAKES
+from crashcourse.exercises.ssd_negative_mistakes import NEGATIVE_MISTAKES
 from crashcourse.exercises.ssd_questions import QUESTIONS
 
 
@@ -29,7 +30,7 @@ def default_boxes(side: int, step: float, size: float, next_size: float, ratios:
     Returns:
         (side · side · (2 + 2 · len(ratios)), 4) float: x and y of the centre, width, height, in pixels. Places come row
         by row. At each place come the square of side s, that of side √(s · next s), and for each ratio r the box s√r
-        wide and s/√r high, then the same upright.
+        wide and s/√r high, then the same upright: s/√r wide and s√r high.
     """
     shapes = [(size, size), ((size * next_size) ** 0.5, (size * next_size) ** 0.5)]
     for ratio in ratios:
@@ -99,6 +100,7 @@ def _match_cases(seed: int) -> list[Case]:
     return [
         Case((torch.tensor([[0.7, 0.2, 0.6]]), 0.5), label="one object, two good default boxes"),
         Case((torch.tensor([[0.1, 0.3, 0.2]]), 0.5), label="one object, no good default box"),
+        Case((torch.tensor([[0.01, 0.0, 0.02, 0.0]]), 0.5), label="one object that hardly overlaps anything"),
         Case((torch.tensor([[0.5, 0.8, 0.1]]), 0.5), label="an IoU of exactly the threshold"),
         Case((torch.tensor([[0.35, 0.2, 0.9], [0.0, 0.4, 0.1]]), 0.3), label="a threshold of 0.3"),
         Case((wanted_by_both, 0.5), label="the first object's best box overlaps the second one more"),

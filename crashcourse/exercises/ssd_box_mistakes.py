@@ -48,6 +48,24 @@ def _shape_by_shape(side: int, step: float, size: float, next_size: float, ratio
     return right.view(side * side, -1, 4).transpose(0, 1).reshape(-1, 4)
 
 
+def _parts_of_the_image(side: int, step: float, size: float, next_size: float, ratios: Sequence[float]) -> Tensor:
+    return _boxes()(side, step, size, next_size, ratios) / (side * step)
+
+
+def _cut(side: int, step: float, size: float, next_size: float, ratios: Sequence[float]) -> Tensor:
+    x, y, width, height = _boxes()(side, step, size, next_size, ratios).unbind(1)
+    left, top, right, bottom = (
+        corner.clamp(0, side * step) for corner in (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    )
+    return torch.stack([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top], 1)
+
+
+def _side_by_side(side: int, step: float, size: float, next_size: float, ratios: Sequence[float]) -> Tensor:
+    right = _boxes()(side, step, size, next_size, ratios).view(side * side, -1, 4)
+    count = right.shape[1]
+    return torch.cat([right[:, 0, :2].repeat(count, 1), right[0, :, 2:].repeat(side * side, 1)], 1)
+
+
 def _flipped(size: float, after: float, ratios: Sequence[float]) -> list[Shape]:
     return [(height, width) for width, height in _shapes(size, after, ratios)]
 
@@ -87,9 +105,26 @@ BOX_MISTAKES = {
         _boxes(along=lambda k, step, side: (k + 0.5) / side),
         "Your centres are parts of the image, 0 to 1. Here everything is in pixels.",
     ),
+    "all_parts_of_the_image": (
+        _parts_of_the_image,
+        "You divide by the side of the image. All four numbers are in pixels here.",
+    ),
+    "half_a_pixel": (
+        _boxes(along=lambda k, step, side: k * step + 0.5),
+        "Your first place lies half a *pixel* from the border. It is half a step: (k + 0.5) · step.",
+    ),
+    "border_to_border": (
+        _boxes(along=lambda k, step, side: k * step * side / max(side - 1, 1)),
+        "Your places reach from one border to the other. They lie `step` apart, the first half a step inside.",
+    ),
+    "one_gap_more": (
+        _boxes(along=lambda k, step, side: (k + 1) * step * side / (side + 1)),
+        "Your places are as far from the border as from each other. To the border it is only half a step.",
+    ),
     "column_by_column": (
         _boxes(columns_first=True),
-        "Your places run down the first column. They come row by row: the row is the outer loop, x changes fastest.",
+        "Your places run down the first column. They come row by row: the row is the outer loop, and x, the first "
+        "number, changes fastest.",
     ),
     "y_before_x": (
         _boxes(row=lambda x, y, w, h: (y, x, h, w)),
@@ -99,6 +134,14 @@ BOX_MISTAKES = {
         _boxes(row=lambda x, y, w, h: (x - w / 2, y - h / 2, x + w / 2, y + h / 2)),
         "Those are two corners. Return the centre and the size here.",
     ),
+    "upper_left": (
+        _boxes(row=lambda x, y, w, h: (x - w / 2, y - h / 2, w, h)),
+        "Your x and y are the upper left corner. They are the centre here, the same for all boxes of a place.",
+    ),
+    "cut_at_the_border": (
+        _cut,
+        "You cut boxes at the border. Nothing is cut here: boxes of a place near the border reach beyond it.",
+    ),
     "half_sizes": (
         _boxes(row=lambda x, y, w, h: (x, y, w / 2, h / 2)),
         "Your boxes have half the width and height.",
@@ -107,6 +150,11 @@ BOX_MISTAKES = {
         _shape_by_shape,
         "All places of the first shape come first in your list. The network's outputs come place by place: all shapes "
         "of a place stand together.",
+    ),
+    "side_by_side": (
+        _side_by_side,
+        "Places and shapes run side by side in your list, so that not every place meets every shape. Loop over shapes "
+        "inside the loop over places, or repeat_interleave the places.",
     ),
     "one_square": (
         _boxes(shapes=lambda size, after, ratios: [(size, size), *_pairs(size, ratios)]),
@@ -138,7 +186,7 @@ BOX_MISTAKES = {
     ),
     "upright_first": (
         _boxes(shapes=_flipped),
-        "The wide box comes before the upright one.",
+        "The wide box comes before the upright one. The third number is the width, the fourth the height.",
     ),
     "wide_ones_first": (
         _boxes(
@@ -153,5 +201,21 @@ BOX_MISTAKES = {
     "ratios_first": (
         _boxes(shapes=lambda s, after, ratios: [*_pairs(s, ratios), *_shapes(s, after, ())]),
         "The two squares come first, then the ratios.",
+    ),
+    "second_square_last": (
+        _boxes(shapes=lambda s, after, ratios: [(s, s), *_pairs(s, ratios), *_shapes(s, after, ())[1:]]),
+        "Your second square comes after the ratios. It is the second shape of a place.",
+    ),
+    "only_the_second_square": (
+        _boxes(shapes=lambda s, after, ratios: _shapes(s, after, ratios)[1:]),
+        "The square of side s is missing: the ratio 1, which `ratios` leaves out.",
+    ),
+    "one_ratio": (
+        _boxes(shapes=lambda s, after, ratios: _shapes(s, after, ratios[:1])),
+        "You use the first ratio only. Each of them adds two boxes.",
+    ),
+    "next_size_for_ratios": (
+        _boxes(shapes=lambda s, after, ratios: [*_shapes(s, after, ()), *_pairs(after, ratios)]),
+        "Your boxes with a ratio have the next map's area. They belong to this map: s².",
     ),
 }

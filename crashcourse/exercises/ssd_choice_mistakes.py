@@ -1,6 +1,4 @@
-"""Lesson 22, SSD: what people get wrong in matching and in hard negatives, each as code, with its hint."""
-
-from collections.abc import Callable
+"""Lesson 22, SSD: what people get wrong in matching, each as code that behaves so, with its hint."""
 
 import torch
 from torch import Tensor
@@ -58,6 +56,38 @@ def _transposed(iou: Tensor, threshold: float) -> Tensor:
 def _at_least(iou: Tensor, threshold: float) -> Tensor:
     best, matched = iou.max(0)
     return _each_object(iou, torch.where(best >= threshold, matched, -1))
+
+
+def _threshold_last(iou: Tensor, threshold: float) -> Tensor:
+    matched = _each_object(iou, iou.argmax(0))
+    matched[iou.amax(0) <= threshold] = -1
+    return matched
+
+
+def _own_best_above(iou: Tensor, threshold: float) -> Tensor:
+    best, place = iou.max(1)
+    matched = _nothing(iou)
+    matched[place[best > threshold]] = torch.arange(len(iou))[best > threshold]
+    return matched
+
+
+def _unless_tiny(iou: Tensor, threshold: float) -> Tensor:
+    matched = _above(iou, threshold)
+    for number, row in enumerate(iou):
+        if row.max() > 0.1:
+            matched[row.argmax()] = number
+    return matched
+
+
+def _below(iou: Tensor, threshold: float) -> Tensor:
+    best, matched = iou.max(0)
+    return _each_object(iou, torch.where(best < threshold, matched, -1))
+
+
+def _pairs(iou: Tensor, threshold: float) -> Tensor:
+    learned = iou > threshold
+    learned[torch.arange(len(iou)), iou.argmax(1)] = True
+    return learned
 
 
 MATCH_MISTAKES = {
@@ -122,124 +152,46 @@ MATCH_MISTAKES = {
         lambda iou, threshold: _each_object(iou, _above(iou, 0.5)),
         "Your threshold is 0.5 whatever the argument says.",
     ),
-}
-
-
-def _chosen(
-    loss: Tensor,
-    positive: Tensor,
-    ratio: int,
-    *,
-    descending: bool = True,
-    out_of_the_way: float = -torch.inf,
-    quota: Callable[[Tensor, int], Tensor] = lambda positive, ratio: ratio * positive.sum(1, keepdim=True),
-) -> Tensor:
-    """`hardest_negatives`, positives not yet taken out, with one thing wrong: what the keyword arguments say."""
-    hidden = loss.masked_fill(positive, out_of_the_way if descending else torch.inf)
-    rank = hidden.argsort(1, descending=descending).argsort(1)
-    return rank < quota(positive, ratio)
-
-
-def _right(loss: Tensor, positive: Tensor, ratio: int) -> Tensor:
-    return _chosen(loss, positive, ratio) & ~positive
-
-
-def _not_hidden(loss: Tensor, positive: Tensor, ratio: int) -> Tensor:
-    rank = loss.argsort(1, descending=True).argsort(1)
-    return (rank < ratio * positive.sum(1, keepdim=True)) & ~positive
-
-
-def _whole_batch(loss: Tensor, positive: Tensor, ratio: int) -> Tensor:
-    return _right(loss.view(1, -1), positive.view(1, -1), ratio).view_as(loss)
-
-
-def _one_argsort(loss: Tensor, positive: Tensor, ratio: int) -> Tensor:
-    order = loss.masked_fill(positive, -torch.inf).argsort(1, descending=True)
-    return (order < ratio * positive.sum(1, keepdim=True)) & ~positive
-
-
-def _in_order(loss: Tensor, positive: Tensor, ratio: int) -> Tensor:
-    return ~positive & ((~positive).cumsum(1) <= ratio * positive.sum(1, keepdim=True))
-
-
-def _indices(loss: Tensor, positive: Tensor, ratio: int) -> list[list[int]]:
-    return [row.nonzero()[:, 0].tolist() for row in _right(loss, positive, ratio)]
-
-
-def _quota(quota: Callable[[Tensor, int], Tensor]) -> Callable[[Tensor, Tensor, int], Tensor]:
-    return lambda loss, positive, ratio: _chosen(loss, positive, ratio, quota=quota) & ~positive
-
-
-def _above_the_mean(loss: Tensor, positive: Tensor, ratio: int) -> Tensor:
-    return (loss > loss.mean(1, keepdim=True)) & ~positive
-
-
-NEGATIVE_MISTAKES = {
-    "easiest": (
-        lambda *a: _chosen(*a, descending=False) & ~a[1],
-        "You keep the negatives with the *lowest* loss: those that the network already knows. Sort by falling loss.",
+    "no_rule": (
+        lambda iou, threshold: iou.argmax(0),
+        "Each default box learns its best object in your code, even with an IoU of 0. The first rule asks for more "
+        "than the threshold; the second looks along the other dimension, at each object's best default box.",
     ),
-    "positives_take_places": (
-        _not_hidden,
-        "Positives with a high loss take places among the hardest, so that too few negatives are left. Put their loss "
-        "to -inf before you sort.",
+    "threshold_last": (
+        _threshold_last,
+        "Your last step sets all default boxes below the threshold to background, also those that are an object's "
+        "best. The second rule comes last.",
     ),
-    "positives_fill_up": (
-        _chosen,
-        "Where there are not enough negatives, positives come after them and are counted as negatives. End with "
-        "& ~positive.",
+    "own_best_above": (
+        _own_best_above,
+        "Each object has at most one default box in your code, and only above the threshold. By the first rule all "
+        "above the threshold learn it; by the second its best one does, however little they overlap.",
     ),
-    "with_positives": (
-        lambda *a: _right(*a) | a[1],
-        "Your result holds the positives, too. Only negatives are asked for.",
+    "unless_tiny": (
+        _unless_tiny,
+        "Objects that hardly overlap any default box are learned by none in your code. An IoU of 0.02 is enough for "
+        "the second rule, if no other is larger.",
     ),
-    "whole_batch": (
-        _whole_batch,
-        "You count and sort over the whole batch. Each image has its own quota: sort along dimension 1.",
+    "below_the_threshold": (
+        _below,
+        "You keep what overlaps *less* than the threshold. Those are background.",
     ),
-    "one_argsort": (
-        _one_argsort,
-        "argsort says which entry stands at a place. The place of an entry, its rank, is the argsort of that.",
+    "box_of_each_object": (
+        lambda iou, threshold: iou.argmax(1),
+        "Those are the best default boxes, one number for each object. Turn it round: for each default box, the number "
+        "of its object.",
     ),
-    "in_order": (
-        _in_order,
-        "You take the first negatives as they lie. The highest loss decides.",
+    "both_transposed": (
+        lambda iou, threshold: _each_object(iou.T, _above(iou.T, threshold)),
+        "Rows of iou are objects, columns default boxes. Both your rules run along the wrong dimension: the first one "
+        "looks along 0, the second along 1.",
     ),
-    "all_negatives": (
-        lambda loss, positive, ratio: ~positive,
-        "Every negative counts in your code. Thousands of easy ones would drown the few positives: keep ratio · "
-        "positives.",
+    "pairs": (
+        _pairs,
+        "That is a mask of all pairs, (M, P). Return one number for each default box: which object it learns.",
     ),
-    "three": (
-        _quota(lambda positive, ratio: 3 * positive.sum(1, keepdim=True)),
-        "You take three for each positive whatever `ratio` says.",
-    ),
-    "as_many_as_positives": (
-        _quota(lambda positive, ratio: positive.sum(1, keepdim=True)),
-        "You take one for each positive. Take `ratio` for each.",
-    ),
-    "ratio_in_all": (
-        _quota(lambda positive, ratio: torch.full_like(positive.sum(1, keepdim=True), ratio)),
-        "You take `ratio` negatives for an image. It is `ratio` for each of its positives.",
-    ),
-    "never_none": (
-        _quota(lambda positive, ratio: ratio * positive.sum(1, keepdim=True).clamp(min=1)),
-        "An image without a positive has no negatives that count: ratio · 0.",
-    ),
-    "positives_in_the_ratio": (
-        _quota(lambda positive, ratio: (ratio - 1) * positive.sum(1, keepdim=True)),
-        "ratio counts negatives alone: with 3 there are three negatives and one positive.",
-    ),
-    "of_the_negatives": (
-        _quota(lambda positive, ratio: (~positive).sum(1, keepdim=True) // ratio),
-        "You keep a part of the negatives. How many count depends on the positives: ratio times as many.",
-    ),
-    "above_the_mean": (
-        _above_the_mean,
-        "You keep what is above the mean loss. How many there are is fixed: ratio · positives.",
-    ),
-    "indices": (
-        _indices,
-        "Those are the indices of the negatives that count. Return a mask, (N, P) bool.",
+    "ones": (
+        lambda iou, threshold: torch.where(_each_object(iou, _above(iou, threshold)) >= 0, 1, -1),
+        "You mark matched default boxes with 1. Put the index of the object there.",
     ),
 }

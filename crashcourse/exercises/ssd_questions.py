@@ -60,6 +60,22 @@ QUESTIONS = [
                 {"conv4_3: 38×38, 4 at a place": 38 * 38 * 6, "conv10: 3×3, 4 at a place": 54},
                 "The first and the last two maps leave out the ratios 3 and 1/3: four boxes at a place.",
             ),
+            "four_everywhere": (
+                {"fc7: 19×19, 6 at a place": 19 * 19 * 4, "conv8: 10×10, 6 at a place": 400},
+                "These maps have the ratios 3 and 1/3 besides: six boxes at a place.",
+            ),
+            "places_in_all": (
+                {"default boxes in all": 1940},
+                "Those are all places. Add up the default boxes of the six maps.",
+            ),
+            "without_the_last": (
+                {"default boxes in all": 8728},
+                "The last map is missing in your sum: one place, four boxes.",
+            ),
+            "without_the_first": (
+                {"default boxes in all": 2956},
+                "The finest map is missing in your sum. It has more boxes than the others together.",
+            ),
             "six_in_all": (
                 {"default boxes in all": 11_640},
                 "That counts six boxes at each of 1940 places. Three of the maps have four.",
@@ -69,11 +85,20 @@ QUESTIONS = [
                 "That counts four boxes at each of 1940 places. Three of the maps have six.",
             ),
             "scores_only": (
-                {
-                    "outputs at a place of conv4_3, 21 classes": 84,
-                    "weights and biases of both heads on conv4_3": 84 * (512 * 9 + 1),
-                },
+                {"outputs at a place of conv4_3, 21 classes": 84},
                 "You counted the class scores alone. Each default box has 4 offsets, too.",
+            ),
+            "head_of_the_scores": (
+                {"weights and biases of both heads on conv4_3": 84 * (512 * 9 + 1)},
+                "That is the head for the scores. The one for the offsets has 4 · 4 outputs more.",
+            ),
+            "no_background": (
+                {"outputs at a place of conv4_3, 21 classes": 96},
+                "You left a class out: 21 counts background, and each box has a score for it.",
+            ),
+            "outputs_of_the_map": (
+                {"outputs at a place of conv4_3, 21 classes": 38 * 38 * 100},
+                "Those are the outputs of all 38 · 38 places. Only one place is asked for.",
             ),
             "one_box": (
                 {"outputs at a place of conv4_3, 21 classes": 25},
@@ -95,9 +120,29 @@ QUESTIONS = [
                 {"weights and biases of both heads on conv4_3": 100 * 513},
                 "The heads are 3×3 convolutions: nine weights for each channel.",
             ),
+            "three_weights": (
+                {"weights and biases of both heads on conv4_3": 100 * (512 * 3 + 1)},
+                "A 3×3 kernel has nine weights for each channel, not three.",
+            ),
+            "one_channel": (
+                {"weights and biases of both heads on conv4_3": 100 * (9 + 1)},
+                "Each output looks at all 512 channels of the map.",
+            ),
+            "weights_of_one_box": (
+                {"weights and biases of both heads on conv4_3": 25 * (512 * 9 + 1)},
+                "Those are the weights for one default box. Each of the four at a place has its own.",
+            ),
+            "weights_at_every_place": (
+                {"weights and biases of both heads on conv4_3": 38 * 38 * 100 * (512 * 9 + 1)},
+                "A convolution has the same weights at every place: the size of the map does not matter.",
+            ),
             "cells_only": (
                 {"boxes of YOLO, 7×7 cells": 49},
                 "Each cell has two boxes.",
+            ),
+            "four_in_a_cell": (
+                {"boxes of YOLO, 7×7 cells": 196},
+                "That counts four boxes in a cell. Lesson 21's YOLO has two.",
             ),
             "yolo_channels": (
                 {"boxes of YOLO, 7×7 cells": 7 * 7 * 30},
@@ -158,7 +203,8 @@ QUESTIONS = [
             "Compute the IoU of a 10×10 box inside one of 30×30.",
         ),
         wrong={
-            "a": "A large object is above the threshold with many default boxes: the first rule serves it well.",
+            "a": "Where default boxes of about its size and shape lie, a large object is above the threshold with "
+            "several: the first rule is enough for it.",
             "b": "Matching looks at boxes alone. Classes come later.",
             "c": "Matching does not look at the image: a hidden object's box is a box like others.",
         },
