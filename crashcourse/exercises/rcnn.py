@@ -2,7 +2,8 @@
 
 Papers: Girshick, "Fast R-CNN", 2015, arXiv:1504.08083, section 2.1 (RoIPool); Ren et al., "Faster R-CNN", 2015,
 arXiv:1506.01497, sections 3.1.1 to 3.1.3 (anchors, deltas, sampling). The mistakes are in `rcnn_pool_mistakes.py`,
-`rcnn_anchor_mistakes.py`, `rcnn_delta_mistakes.py` and `rcnn_sample_mistakes.py`, the questions in `rcnn_questions.py`.
+`rcnn_anchor_mistakes.py`, `rcnn_delta_mistakes.py`, `rcnn_decode_mistakes.py` and `rcnn_sample_mistakes.py`, the
+questions in `rcnn_questions.py`.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,8 @@ from torch import Tensor
 from crashcourse.exercises.case import Case
 from crashcourse.exercises.kinds import FunctionExercise
 from crashcourse.exercises.rcnn_anchor_mistakes import ANCHOR_MISTAKES
-from crashcourse.exercises.rcnn_delta_mistakes import DECODE_MISTAKES, ENCODE_MISTAKES
+from crashcourse.exercises.rcnn_decode_mistakes import DECODE_MISTAKES
+from crashcourse.exercises.rcnn_delta_mistakes import ENCODE_MISTAKES
 from crashcourse.exercises.rcnn_pool_mistakes import POOL_MISTAKES
 from crashcourse.exercises.rcnn_questions import QUESTIONS
 from crashcourse.exercises.rcnn_sample_mistakes import SAMPLE_MISTAKES
@@ -143,6 +145,7 @@ def _anchor_cases(seed: int) -> list[Case]:
         Case((1, 1, 16, (32,), (1.0,)), label="one place, one square"),
         Case((1, 1, 16, (32,), (4.0,)), label="one place, upright"),
         Case((2, 3, 8, (10,), (1.0,)), label="two by three places"),
+        Case((2, 1, 5, (8,), (1.0,)), label="an odd stride"),
         Case((1, 2, 16, (16, 40), (0.25, 1.0)), label="two sizes, two ratios"),
         Case((3, 2, 20, (first, first + second), (0.5, 1.0, 2.0)), label="three by two places, sizes as they come"),
     ]
@@ -177,6 +180,7 @@ def _decode_cases(seed: int) -> list[Case]:
 def _sample_cases(seed: int) -> list[Case]:
     few = torch.tensor([[0.8, 0.1, 0.5, 0.2, 0.0], [0.1, 0.0, 0.1, 0.2, 0.1]])
     weak = torch.tensor([[0.5, 0.1, 0.2, 0.2, 0.0], [0.1, 0.0, 0.1, 0.2, 0.4]])
+    exact = torch.tensor([[0.7, 0.3, 0.29, 0.0, 0.9]], dtype=torch.float64)  # a loop's 0.7 is this
     half = torch.tensor([[0.9, 0.75, 0.72, 0.1, 0.0, 0.2, 0.25, 0.05], [0.1, 0.2, 0.0, 0.75, 0.1, 0.1, 0.4, 0.0]])
     drawn = torch.rand(3, 60) * 0.29
     places = torch.randperm(60)
@@ -190,7 +194,7 @@ def _sample_cases(seed: int) -> list[Case]:
         Case((weak, torch.tensor([3, 0, 4, 2, 1]), 4), label="two objects, no good anchor at all"),
         Case((half, torch.tensor([1, 7, 3, 5, 0, 2, 4, 6]), 4), label="more good anchors than half"),
         Case((half, torch.tensor([6, 2, 4, 0, 5, 3, 7, 1]), 16), label="fewer anchors than asked for"),
-        Case((torch.tensor([[0.7, 0.3, 0.29, 0.0]]), torch.tensor([3, 2, 1, 0]), 4), label="exactly at the thresholds"),
+        Case((exact, torch.tensor([1, 3, 2, 0, 4]), 8), label="exactly at the thresholds"),
         Case((drawn, torch.randperm(60), 16), label="three objects, sixty anchors, sixteen taken"),
         Case((drawn, torch.randperm(60), 32), label="three objects, sixty anchors, thirty-two taken"),
     ]

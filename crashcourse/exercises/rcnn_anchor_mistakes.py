@@ -47,6 +47,27 @@ def _ordered(order: Sequence[int]) -> Callable[..., Tensor]:
     return made
 
 
+def _clipped(rows: int, columns: int, stride: int, *others: Sequence[float]) -> Tensor:
+    limit = torch.tensor([columns, rows, columns, rows]) * stride
+    return _anchors(rows, columns, stride, *others).clamp(min=0).minimum(limit)
+
+
+def _edge_to_edge(rows: int, columns: int, stride: int, *others: Sequence[float]) -> Tensor:
+    """The first and last centre on the edges of the map, as linspace(0, side, count) lays them."""
+    step = [stride * count / max(1, count - 1) for count in (columns, rows)]
+    right = _anchors(rows, columns, 1, *others, offset=0.0)
+    places = torch.tensor([[column, row] for row in range(rows) for column in range(columns)])
+    moved = (places * (torch.tensor(step) - 1)).repeat(1, 2).repeat_interleave(len(right) // len(places), 0)
+    return right + moved
+
+
+def _paired(rows: int, columns: int, stride: int, sizes: Sequence[float], ratios: Sequence[float]) -> Tensor:
+    """zip(sizes, ratios): the first size with the first ratio, and so on."""
+    right = _anchors(rows, columns, stride, sizes, ratios).view(rows * columns, len(ratios), len(sizes), 4)
+    both = range(min(len(sizes), len(ratios)))
+    return right[:, both, both].reshape(-1, 4)
+
+
 ANCHOR_MISTAKES = {
     "corner_of_the_place": (
         lambda *a: _anchors(*a, offset=0.0),
@@ -119,5 +140,60 @@ ANCHOR_MISTAKES = {
     "on_the_map": (
         lambda *a: _anchors(*a) / a[2],
         "Those are coordinates on the map. Anchors are given in pixels of the image.",
+    ),
+    "half_a_stride_cut_off": (
+        lambda rows, columns, stride, *a: _anchors(rows, columns, stride, *a, offset=stride // 2 / stride),
+        "stride // 2 loses half a pixel where the stride is odd. The middle is at (column + 0.5) · stride.",
+    ),
+    "edge_to_edge": (
+        _edge_to_edge,
+        "Your centres run from one edge of the image to the other. They are one stride apart, and begin half a stride "
+        "from the edge.",
+    ),
+    "begins_at_the_place": (
+        lambda *a: _anchors(*a, offset=0.0, box=lambda x, y, w, h: [x, y, x + w, y + h]),
+        "Your anchors have their upper left corners where their places have theirs. They lie *around* the middle.",
+    ),
+    "size_in_strides": (
+        lambda rows, columns, stride, *a: _anchors(
+            rows, columns, stride, *a, sides=lambda size, ratio: _right(size * stride, ratio)
+        ),
+        "You multiply sizes by the stride. They are in pixels of the image already.",
+    ),
+    "size_as_area": (
+        lambda *a: _anchors(*a, sides=lambda size, ratio: _right(size**0.5, ratio)),
+        "You take `sizes` for areas. A size is the side of a square of the anchor's area: width · height = size².",
+    ),
+    "y_first": (
+        lambda *a: _anchors(*a, box=lambda x, y, w, h: [y - h / 2, x - w / 2, y + h / 2, x + w / 2]),
+        "You write y before x. The order is x1, y1, x2, y2.",
+    ),
+    "clipped_at_zero": (
+        lambda *a: _anchors(*a).clamp(min=0),
+        "You clip anchors at 0. Leave them: an anchor may reach beyond the image.",
+    ),
+    "clipped_to_the_image": (
+        _clipped,
+        "You clip anchors to the image. Leave them: clipped ones would have other sizes and ratios than they should.",
+    ),
+    "whole_pixels": (
+        lambda *a: _anchors(*a).round(),
+        "You round to whole pixels. Anchors keep their fractions, or sizes and ratios are only nearly right.",
+    ),
+    "ratios_outermost": (
+        _ordered((2, 0, 1, 3)),
+        "The anchors are right, but all places of one ratio come together. Go through places first, then ratios.",
+    ),
+    "rows_and_columns_swapped": (
+        lambda rows, columns, *a: _anchors(columns, rows, *a),
+        "Your map has as many rows as it should have columns. x runs over the columns, y over the rows.",
+    ),
+    "paired": (
+        _paired,
+        "You pair sizes with ratios. Every ratio comes with every size.",
+    ),
+    "by_place": (
+        lambda rows, columns, *a: _anchors(rows, columns, *a).view(rows, columns, -1, 4),
+        "The anchors are right; one list is wanted: reshape(-1, 4).",
     ),
 }

@@ -1,6 +1,5 @@
-"""Lesson 23: what people get wrong in box deltas, both ways, each as code that behaves so, with its hint."""
+"""Lesson 23: what people get wrong in making box deltas, each as code that behaves so, with its hint."""
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -40,6 +39,11 @@ def _both_corners(boxes: Tensor, anchors: Tensor) -> Tensor:
 def _plus_one(boxes: Tensor, anchors: Tensor) -> Tensor:
     more = torch.tensor([0.0, 0.0, 1.0, 1.0])
     return _encode(boxes + more, anchors + more)
+
+
+def _as_centre_and_size(boxes: Tensor) -> Tensor:
+    """Corners that are taken for a centre and a size, as corners again."""
+    return torch.cat([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], 1)
 
 
 ENCODE_MISTAKES = {
@@ -111,106 +115,40 @@ ENCODE_MISTAKES = {
         lambda *a: _encode(*a)[:, [0, 2, 1, 3]],
         "The numbers are right, their order is not: tx, ty, tw, th.",
     ),
-}
-
-
-def _decode(
-    deltas: Tensor,
-    anchors: Tensor,
-    *,
-    move: Callable[[Tensor, Tensor, Tensor], Tensor] = lambda t, ca, sa: ca + t * sa,
-    grow: Two = lambda t, sa: sa * t.exp(),
-    corners: Two = lambda c, s: torch.cat([c - s / 2, c + s / 2], 1),
-) -> Tensor:
-    """`deltas_to_box` with one thing wrong: what the keyword arguments say."""
-    centre, size = _parts(anchors)
-    return corners(move(deltas[:, :2], centre, size), grow(deltas[:, 2:], size))
-
-
-def _moved_by_the_new_size(deltas: Tensor, anchors: Tensor) -> Tensor:
-    centre, size = _parts(anchors)
-    new = size * deltas[:, 2:].exp()
-    middle = centre + deltas[:, :2] * new
-    return torch.cat([middle - new / 2, middle + new / 2], 1)
-
-
-def _from_the_anchors_corner(deltas: Tensor, anchors: Tensor) -> Tensor:
-    return _decode(deltas, anchors, move=lambda t, ca, sa: ca - sa / 2 + t * sa)
-
-
-DECODE_MISTAKES = {
-    "no_exponential": (
-        lambda *a: _decode(*a, grow=lambda t, sa: sa * t),
-        "You multiply the anchor's size by tw. tw is a logarithm: take exp(tw) first.",
+    "one_more_in_the_ratio": (
+        lambda *a: _encode(*a, grow=lambda s, sa: ((s + 1) / (sa + 1)).log()),
+        "You add 1 to the sizes that you compare, as for numbers of pixels. A box is x2 − x1 wide.",
     ),
-    "linear": (
-        lambda *a: _decode(*a, grow=lambda t, sa: sa * (1 + t)),
-        "1 + tw is only nearly exp(tw), and below −1 the box turns inside out. Take exp.",
+    "logarithm_of_the_difference": (
+        lambda *a: _encode(*a, grow=lambda s, sa: (s - sa).log()),
+        "You take the logarithm of a difference, which may be 0 or less. log(w / wa) is log(w) − log(wa).",
     ),
-    "exponential_alone": (
-        lambda *a: _decode(*a, grow=lambda t, sa: t.exp()),
-        "exp(tw) is how many times as wide as the anchor: multiply by the anchor's size.",
+    "logarithm_of_one_more": (
+        lambda *a: _encode(*a, grow=lambda s, sa: (s / sa).log1p()),
+        "You take log(1 + w / wa). Without the 1, a box as large as its anchor has tw = 0.",
     ),
-    "added": (
-        lambda *a: _decode(*a, grow=lambda t, sa: sa + t.exp()),
-        "You add exp(tw) to the anchor's size. Multiply.",
+    "one_size_for_both": (
+        lambda *a: _encode(*a, move=lambda c, ca, s, sa: (c - ca) / sa.prod(1, keepdim=True).sqrt()),
+        "You divide both by the root of the anchor's area. tx is in widths, ty in heights.",
     ),
-    "divided": (
-        lambda *a: _decode(*a, grow=lambda t, sa: sa / t.exp()),
-        "You divide by exp(tw): what should grow shrinks. Multiply.",
+    "sums_of_corners": (
+        lambda *a: _encode(*a, move=lambda c, ca, s, sa: 2 * (c - ca) / sa),
+        "tx and ty are twice as large. A centre is *half* the sum of both corners.",
     ),
-    "base_2": (
-        lambda *a: _decode(*a, grow=lambda t, sa: sa * 2**t),
-        "You take powers of 2. tw is a natural logarithm: exp.",
+    "distances": (
+        lambda *a: _encode(*a, move=lambda c, ca, s, sa: ((c - ca) / sa).abs()),
+        "tx and ty have lost their sign. A box on the left of its anchor, or above it, has negative ones.",
     ),
-    "base_10": (
-        lambda *a: _decode(*a, grow=lambda t, sa: sa * torch.exp(t * math.log(10))),
-        "You take powers of 10. tw is a natural logarithm: exp.",
+    "divided_by_variances": (
+        lambda *a: _encode(*a) / torch.tensor([0.1, 0.1, 0.2, 0.2]),
+        "You divide by SSD's variances. Here the deltas stay as the four equations give them.",
     ),
-    "pixels": (
-        lambda *a: _decode(*a, move=lambda t, ca, sa: ca + t),
-        "You move the centre by tx pixels. tx is in widths of the anchor: multiply by its size.",
+    "read_as_centre_and_size": (
+        lambda *a: _encode(*map(_as_centre_and_size, a)),
+        "You read x1, y1, x2, y2 as centre and size. They are two corners: compute centre and size first.",
     ),
-    "subtracted": (
-        lambda *a: _decode(*a, move=lambda t, ca, sa: ca - t * sa),
-        "The centre moves the wrong way: add tx · wa.",
-    ),
-    "anchor_forgotten": (
-        lambda *a: _decode(*a, move=lambda t, ca, sa: t * sa),
-        "The anchor's own centre is missing: xa + tx · wa.",
-    ),
-    "moved_by_the_new_size": (
-        _moved_by_the_new_size,
-        "You move by parts of the *new* size. tx is in widths of the anchor.",
-    ),
-    "sides_swapped": (
-        lambda *a: _decode(*a, move=lambda t, ca, sa: ca + t * sa.flip(1)),
-        "You multiply tx by the anchor's height and ty by its width. x goes with the width, y with the height.",
-    ),
-    "from_the_anchors_corner": (
-        _from_the_anchors_corner,
-        "You start from the anchor's upper left corner. Deltas start from its centre.",
-    ),
-    "centre_as_corner": (
-        lambda *a: _decode(*a, corners=lambda c, s: torch.cat([c, c + s], 1)),
-        "You took the new centre for the upper left corner. Go half the size to either side.",
-    ),
-    "whole_size": (
-        lambda *a: _decode(*a, corners=lambda c, s: torch.cat([c - s, c + s], 1)),
-        "Your boxes are twice as large: from the centre it is *half* the width to an edge.",
-    ),
-    "still_centre_and_size": (
-        lambda *a: _decode(*a, corners=lambda c, s: torch.cat([c, s], 1)),
-        "You return centre and size. Two corners are wanted: x1, y1, x2, y2.",
-    ),
-    "minus_one": (
-        lambda *a: _decode(*a, corners=lambda c, s: torch.cat([c - s / 2, c + s / 2 - 1], 1)),
-        "You subtract 1, as for numbers of pixels. Coordinates here are continuous: a box is x2 − x1 wide.",
-    ),
-    "corners_moved": (
-        lambda deltas, anchors: (
-            anchors + deltas * torch.cat([anchors[:, 2:] - anchors[:, :2], anchors[:, 2:] - anchors[:, :2]], 1)
-        ),
-        "You move the corners one by one. The first two deltas move the centre, the last two change the size.",
+    "stacked_the_other_way": (
+        lambda *a: _encode(*a).T,
+        "Your result is (4, N): one row for tx, and so on. Stack along dimension 1, so that each box has a row.",
     ),
 }

@@ -27,8 +27,12 @@ def _pool(
     start: Callable[[int, int, int], int] = _first,
     end: Callable[[int, int, int], int] = _behind,
     take: Callable[[Tensor], Tensor] = lambda part: part.amax((1, 2)),
+    careful: bool = True,
 ) -> Tensor:
-    """`pool_region` with one thing wrong: what the keyword arguments say. A bin without a pixel is 0."""
+    """`pool_region` with one thing wrong: what the keyword arguments say.
+
+    A bin without a pixel is 0, or an error where `careful` is off, as amax() makes it.
+    """
     x1, y1 = (near(side * scale) for side in box[:2])
     x2, y2 = ((far or near)(side * scale) for side in box[2:])
     region = features[:, y1 : y2 + more, x1 : x2 + more]
@@ -37,7 +41,7 @@ def _pool(
     for i in range(bins):
         for j in range(bins):
             part = region[:, start(i, height, bins) : end(i, height, bins), start(j, width, bins) : end(j, width, bins)]
-            if part.numel():
+            if part.numel() or not careful:
                 pooled[:, i, j] = take(part)
     return pooled
 
@@ -46,6 +50,17 @@ def _resized(features: Tensor, box: Sequence[float], scale: float, bins: int) ->
     x1, y1, x2, y2 = (round(side * scale) for side in box)
     region = features[None, :, y1 : y2 + 1, x1 : x2 + 1]
     return F.interpolate(region, (bins, bins), mode="bilinear", align_corners=False)[0]
+
+
+def _adaptive(features: Tensor, box: Sequence[float], scale: float, bins: int, *, more: int = 1) -> Tensor:
+    """By PyTorch's own function for bins, whose error for a region without pixels is another one than amax()'s."""
+    x1, y1, x2, y2 = (round(side * scale) for side in box)
+    return F.adaptive_max_pool2d(features[:, y1 : y2 + more, x1 : x2 + more], bins)
+
+
+def _rows_by_x(features: Tensor, box: Sequence[float], *others: float) -> Tensor:
+    x1, y1, x2, y2 = box
+    return _pool(features, (y1, x1, y2, x2), *others)
 
 
 def _whole_map(features: Tensor, box: Sequence[float], scale: float, bins: int) -> Tensor:
@@ -120,5 +135,45 @@ POOL_MISTAKES = {
     "channels_together": (
         lambda *a: _pool(*a).amax(0, keepdim=True),
         "Every channel keeps its own maximum: take it over the last two dimensions only.",
+    ),
+    "one_for_all_channels": (
+        lambda *a: _pool(*a).amax(0),
+        "Your result has lost its channels. Each of the C channels has bins of its own: take amax over (1, 2), not 0.",
+    ),
+    "last_pixel_missing_no_pixel_left": (
+        lambda *a: _pool(*a, more=0, careful=False),
+        "A box one pixel wide has no pixel in your region: it ends before x2 and y2. The last pixel belongs to it, "
+        "so slice up to x2 + 1.",
+    ),
+    "last_pixel_missing_adaptive": (
+        lambda *a: _adaptive(*a, more=0),
+        "Nothing is left of a box one pixel wide, since your region ends before x2 and y2. Slice up to x2 + 1.",
+    ),
+    "bins_rounded_up_no_pixel_left": (
+        lambda *a: _pool(
+            *a,
+            start=lambda i, n, bins: i * -(-n // bins),
+            end=lambda i, n, bins: (i + 1) * -(-n // bins),
+            careful=False,
+        ),
+        "All your bins have ⌈n / bins⌉ pixels, so that none are left for the last one. Compute each bin's own ends.",
+    ),
+    "rows_by_x": (
+        _rows_by_x,
+        "You cut rows by x and columns by y. A map is (C, rows, columns): features[:, y1 : y2 + 1, x1 : x2 + 1].",
+    ),
+    "divided_by_the_scale": (
+        lambda features, box, scale, bins: _pool(features, box, 1 / scale, bins, careful=False),
+        "Your corners lie outside the map: you divide by `scale`, or leave it out. It is pixels of the map for one "
+        "of the image: multiply.",
+    ),
+    "divided_by_the_scale_adaptive": (
+        lambda features, box, scale, bins: _adaptive(features, box, 1 / scale, bins),
+        "Your region lies outside the map. Multiply the corners by `scale`: 1/16 makes one pixel of 16. Divided, or "
+        "as they are, they do not fit.",
+    ),
+    "begun_at_zero": (
+        lambda *a: _pool(*a).clamp(min=0),
+        "Where all values of a bin are negative you give 0. Begin with the first value, not with 0.",
     ),
 }

@@ -59,6 +59,22 @@ QUESTIONS = [
                 {"anchors of the image": 38 * 50},
                 "Those are places. Each has nine anchors.",
             ),
+            "coordinates_of_anchors": (
+                {"anchors of the image": 38 * 50 * 9 * 4},
+                "Those are coordinates. An anchor is counted once, with its four numbers.",
+            ),
+            "outputs_of_anchors": (
+                {"anchors of the image": 38 * 50 * 9 * 5},
+                "Those are all outputs of the RPN, five for each anchor. Count the anchors.",
+            ),
+            "anchors_of_pixels": (
+                {"anchors of the image": 608 * 800 * 9},
+                "You put nine anchors at every pixel. They lie at the places of the map.",
+            ),
+            "turned": (
+                {"map of VGG-16: shape": (512, 50, 38)},
+                "Height comes before width: 608 is the height.",
+            ),
             "pooled_to_the_map": (
                 {"one region after RoIPool: shape": (512, 38, 50)},
                 "That is the whole map. A region is pooled to 7×7, whatever its size.",
@@ -67,9 +83,29 @@ QUESTIONS = [
                 {"one region after RoIPool: shape": (25_088, 1, 1)},
                 "That is what the dense layer sees after flattening. RoIPool gives out maps of 7×7.",
             ),
+            "region_of_4096": (
+                {"one region after RoIPool: shape": (4096, 7, 7)},
+                "4096 comes later, out of the dense layers. RoIPool keeps the channels of the map.",
+            ),
             "channels_last": (
-                {"map of VGG-16: shape": (38, 50, 512), "one region after RoIPool: shape": (7, 7, 512)},
-                "The order of a shape is (C, H, W): channels first.",
+                {"map of VGG-16: shape": (38, 50, 512)},
+                "The map: channels come first, (C, H, W).",
+            ),
+            "region_channels_last": (
+                {"one region after RoIPool: shape": (7, 7, 512)},
+                "The region: channels come first, (C, H, W).",
+            ),
+            "one_anchor_scored": (
+                {"RPN, both 1×1 layers: outputs at a place": 5},
+                "Those are the outputs for one anchor. Nine lie at a place.",
+            ),
+            "deltas_once": (
+                {"RPN, both 1×1 layers: outputs at a place": 13},
+                "You gave a place four deltas in all. Each of its nine anchors has its own four.",
+            ),
+            "objectness_only": (
+                {"RPN, both 1×1 layers: outputs at a place": 9},
+                "That is the objectness. Each anchor has four deltas, too.",
             ),
             "two_scores": (
                 {"RPN, both 1×1 layers: outputs at a place": 54},
@@ -88,8 +124,44 @@ QUESTIONS = [
                 "That is the 3×3 convolution. The two 1×1 layers come on top.",
             ),
             "no_biases": (
-                {"RPN: parameters": 2_382_336, "first dense layer: parameters": 102_760_448},
-                "The biases are missing.",
+                {"RPN: parameters": 2_382_336},
+                "The RPN's biases are missing: one for each of 512 channels, and one for each of 45 outputs.",
+            ),
+            "no_biases_in_the_last": (
+                {"RPN: parameters": 2_382_848},
+                "The biases of the 1×1 layers are missing, one for each output.",
+            ),
+            "no_biases_in_the_first": (
+                {"RPN: parameters": 2_382_381},
+                "The biases of the 3×3 convolution are missing, one for each of its 512 channels.",
+            ),
+            "first_1x1": (
+                {"RPN: parameters": 285_741},
+                "You took the first convolution for a 1×1. It is a 3×3, with nine times the weights.",
+            ),
+            "two_scores_in_the_rpn": (
+                {"RPN: parameters": 2_387_510},
+                "You gave each anchor two scores, as the paper's code does: 54 outputs. Here there are 45.",
+            ),
+            "at_every_place": (
+                {"RPN: parameters": 2_382_893 * 38 * 50},
+                "You multiplied by the places. A convolution uses the same weights at all of them.",
+            ),
+            "dense_without_biases": (
+                {"first dense layer: parameters": 102_760_448},
+                "The dense layer's biases are missing, one for each of its 4096 outputs.",
+            ),
+            "dense_over_places": (
+                {"first dense layer: parameters": 204_800},
+                "You count 49 inputs. The dense layer sees 512 channels at each of the 49 places.",
+            ),
+            "dense_from_4096": (
+                {"first dense layer: parameters": 16_781_312},
+                "That is the second dense layer, from 4096 to 4096. The first sees the pooled region.",
+            ),
+            "dense_over_the_map": (
+                {"first dense layer: parameters": 512 * 38 * 50 * 4096 + 4096},
+                "You count the whole map as input. The dense layer sees one region, pooled to 7×7.",
             ),
             "dense_over_channels": (
                 {"first dense layer: parameters": 2_101_248},
@@ -99,6 +171,26 @@ QUESTIONS = [
                 {"predictor: outputs for a region": 25},
                 "You gave a region four deltas in all. Each class has its own four.",
             ),
+            "without_deltas": (
+                {"predictor: outputs for a region": 21},
+                "Those are the scores. Four deltas for each class come on top.",
+            ),
+            "without_scores": (
+                {"predictor: outputs for a region": 84},
+                "Those are the deltas. A score for each class comes on top.",
+            ),
+            "no_deltas_for_background": (
+                {"predictor: outputs for a region": 101},
+                "You left out the deltas of background. They are never used, but the layer has them: 21 · 4.",
+            ),
+            "no_score_for_background": (
+                {"predictor: outputs for a region": 104},
+                "You left out the score of background. It is a class to choose: 21 scores.",
+            ),
+            "shared_deltas_without_background": (
+                {"predictor: outputs for a region": 24},
+                "Background has a score as well, and each class has four deltas of its own.",
+            ),
             "without_background": (
                 {"predictor: outputs for a region": 100},
                 "Background is a class as well: 21 of them.",
@@ -106,6 +198,18 @@ QUESTIONS = [
             "once_for_all": (
                 {"runs of the backbone, R-CNN": 1},
                 "That is Fast R-CNN. R-CNN runs the network on each cut-out proposal.",
+            ),
+            "one_for_each_anchor": (
+                {"runs of the backbone, R-CNN": 17_100},
+                "You count anchors. R-CNN has none: it runs once for each of its 2000 proposals.",
+            ),
+            "one_more": (
+                {"runs of the backbone, R-CNN": 2001},
+                "R-CNN does not look at the whole image: one run for each proposal, and no more.",
+            ),
+            "two_runs": (
+                {"runs of the backbone, Fast R-CNN": 2},
+                "The second stage has dense layers only, on what is cut out of the map. The backbone runs once.",
             ),
             "one_for_each": (
                 {"runs of the backbone, Fast R-CNN": 2000},
@@ -134,7 +238,7 @@ QUESTIONS = [
             "Think of the anchor right beside it, with an IoU of 0.75.",
         ),
         wrong={
-            "a": "256 anchors are sampled in any case, however many candidates there are.",
+            "a": "A step draws a fixed number of anchors, however many candidates there are.",
             "b": "Any two boxes with an area have deltas, also those that do not meet.",
             "d": "Suppression compares anchors with each other, not with the truth. It may well keep this one.",
         },
