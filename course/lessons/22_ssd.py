@@ -580,9 +580,10 @@ show(fig, alt="mAP over time, three seeds each: YOLO rises first, SSD catches up
 # ## How many negatives?
 # The other question that a study can answer: is three for one better than all, or than
 # none? Three runs of each, four passes over the same hard scenes. Guess the order.
-# %%
+# %% tags=["guess"]
 from crashcourse.recipes import show_record
 
+print("three, all or no negatives for each positive:")
 show_record("ssd_scenes")
 # %% [markdown]
 # Without negatives nothing works: nobody ever says what is *not* a shoe. But **all of
