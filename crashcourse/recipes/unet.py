@@ -3,7 +3,8 @@
 Paper: Ronneberger et al., 2015, arXiv:1505.04597: valid convolutions over mirrored images, cross-entropy weighted by
 equation 2, skips that are cropped and concatenated. **Differs from the paper:** cells are drawn (see
 `datasets.cells`), as many as are wanted, so that none is deformed; AdamW under one cycle, batches of several images;
-w_c is 1, so that with and without the map differ in its second term alone.
+w_c is 1, so that with and without the map differ in its second term alone. The network for scenes is padded and has
+BatchNorm, as most that are called U-Net; there the weights are w_c alone.
 """
 
 from collections.abc import Callable
@@ -17,11 +18,13 @@ from torch import Tensor, nn
 from crashcourse.recipes.base import Job, Recipe, Run, Scale
 from crashcourse.recipes.detector_data import SEEDS, DetectionData, detection_data
 from crashcourse.recipes.settings import OPTIMIZERS, SCHEDULES
+from crashcourse.recipes.yolo import SCENES as SCENES_DATA
 from crashcourse.segmentation import (
     DoubleConv,
     ResUNet,
     UNet,
     UpBlock,
+    balance,
     border_weight_map,
     center_crop,
     confusion_matrix,
@@ -73,13 +76,13 @@ def with_up_blocks(network: UNet, block: Callable[[int, int, int], UpBlock]) -> 
     return network
 
 
-def unet_variant(variant: str, scale: Scale, in_channels: int = 1, classes: int = 2) -> UNet | ResUNet:
-    """The network of a variant: a level for each of `scale.stages`, twice as wide from level to level."""
+def unet_variant(variant: str, scale: Scale) -> UNet | ResUNet:
+    """The network of a variant of `unet_cells`: a level for each of `scale.stages`, twice as wide from level to level."""
     widths = tuple(scale.width * 2**level for level in range(len(scale.stages)))
     if variant == "resunet":
-        return ResUNet(in_channels, classes, widths=widths)
+        return ResUNet(1, 2, widths=widths)
     deep = len(widths) == 5  # as in 2015; small networks learn too little in a minute to lose half of it
-    network = UNet(in_channels, classes, widths=widths, padded=variant == "padded", dropout=0.5 if deep else 0.0)
+    network = UNet(1, 2, widths=widths, padded=variant == "padded", dropout=0.5 if deep else 0.0)
     blocks = {"added": AddingUpBlock, "no_skips": LonelyUpBlock}
     return with_up_blocks(network, blocks[variant]) if variant in blocks else network
 
@@ -234,9 +237,13 @@ def semantic_labels(data: DetectionData) -> Tensor:
 def _train_scenes(job: Job) -> Run:
     scale, device = job.scale, Machine().resolved().device
     training = detection_data(scale, "train", masks=True)
-    tensors = training.images.to(device), semantic_labels(training).to(device)
-    model = unet_variant(job.variant, scale, 3, len(training.classes) + 1)
-    return train_segmenter(model, job, tensors, partial(_score_scenes, scale))
+    labels, classes = semantic_labels(training).to(device), len(training.classes) + 1
+    tensors = [training.images.to(device), labels]
+    if job.variant == "balanced":
+        tensors.append(balance(labels, classes)[labels])
+    widths = [scale.width * 2**level for level in range(len(scale.stages))]
+    model = UNet(3, classes, widths=widths, padded=True, batch_norm=True)
+    return train_segmenter(model, job, tuple(tensors), partial(_score_scenes, scale))
 
 
 CELLS = Scale(
@@ -283,4 +290,42 @@ UNET_CELLS = Recipe(
     run=_train_cells,
 )
 
-RECIPES = [UNET_CELLS]
+SCENES = Scale(
+    epochs=4,
+    batch_size=8,
+    learning_rate=5e-3,
+    compares=("balanced",),
+    width=8,
+    stages=(2, 2, 2, 2),
+    weight_decay=1e-4,
+    data="clear_scenes",
+    image_size=64,
+    images=400,
+    test_images=60,
+)
+UNET_SCENES = Recipe(
+    name="unet_scenes",
+    title="a small padded U-Net with BatchNorm on scenes, six classes",
+    data=SCENES_DATA,
+    variants={"balanced": "every class counts alike in the loss", "plain": "every pixel counts alike"},
+    scales={
+        "laptop": SCENES,
+        "study": replace(SCENES, epochs=30, compares=("balanced", "plain"), width=16, images=2000, test_images=300),
+        "gpu": replace(
+            SCENES,
+            epochs=60,
+            batch_size=32,
+            learning_rate=2e-3,
+            width=64,
+            stages=(2, 2, 2, 2, 2),
+            data="scenes",
+            image_size=192,
+            images=8000,
+            test_images=1000,
+            objects=(1, 12),
+        ),
+    },
+    run=_train_scenes,
+)
+
+RECIPES = [UNET_CELLS, UNET_SCENES]
