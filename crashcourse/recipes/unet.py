@@ -1,10 +1,9 @@
-"""Recipes of lesson 31: a U-Net that tells touching cells apart, and one that names every pixel of scenes.
+"""Recipe of lesson 31: a small U-Net that tells touching cells apart.
 
 Paper: Ronneberger et al., 2015, arXiv:1505.04597: valid convolutions over mirrored images, cross-entropy weighted by
 equation 2, skips that are cropped and concatenated. **Differs from the paper:** cells are drawn (see
 `datasets.cells`), as many as are wanted, so that none is deformed; AdamW under one cycle, batches of several images;
-w_c is 1, so that with and without the map differ in its second term alone. The network for scenes is padded and has
-BatchNorm, as most that are called U-Net; there the weights are w_c alone.
+w_c is 1, so that with and without the map differ in its second term alone.
 """
 
 from collections.abc import Callable
@@ -16,15 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from crashcourse.recipes.base import Job, Recipe, Run, Scale
-from crashcourse.recipes.detector_data import SEEDS, DetectionData, detection_data
+from crashcourse.recipes.detector_data import SEEDS
 from crashcourse.recipes.settings import OPTIMIZERS, SCHEDULES
-from crashcourse.recipes.yolo import SCENES as SCENES_DATA
 from crashcourse.segmentation import (
     DoubleConv,
     ResUNet,
     UNet,
     UpBlock,
-    balance,
     border_weight_map,
     center_crop,
     confusion_matrix,
@@ -33,7 +30,6 @@ from crashcourse.segmentation import (
     label_objects,
     mean_iou,
     mirror_pad,
-    pixel_accuracy,
     seg_score,
     separate_cells,
 )
@@ -77,7 +73,7 @@ def with_up_blocks(network: UNet, block: Callable[[int, int, int], UpBlock]) -> 
 
 
 def unet_variant(variant: str, scale: Scale) -> UNet | ResUNet:
-    """The network of a variant of `unet_cells`: a level for each of `scale.stages`, twice as wide from level to level."""
+    """The network of a variant of `unet_cells`: a level for each of `scale.stages`, each twice as wide as the last."""
     widths = tuple(scale.width * 2**level for level in range(len(scale.stages)))
     if variant == "resunet":
         return ResUNet(1, 2, widths=widths)
@@ -88,7 +84,7 @@ def unet_variant(variant: str, scale: Scale) -> UNet | ResUNet:
 
 
 def as_input(images: Tensor) -> Tensor:
-    """(N, C, H, W) uint8 -> float of about -2 to 2: what the networks of these recipes were trained on."""
+    """(N, C, H, W) uint8 -> float of about -2 to 2: what the networks of this recipe are trained on."""
     return (images.float() / 255 - 0.5) / 0.25
 
 
@@ -219,33 +215,6 @@ def _train_cells(job: Job) -> Run:
     return train_segmenter(model, job, tuple(tensors), partial(_score_cells, scale))
 
 
-def _score_scenes(scale: Scale, model: nn.Module, count: int | None) -> dict[str, float]:
-    test = detection_data(scale, "test", masks=True).take(count)
-    matrix = confusion_matrix(segment(model, test.images), semantic_labels(test), len(test.classes) + 1)
-    return {"mean_iou": mean_iou(matrix), "pixel_accuracy": pixel_accuracy(matrix)}
-
-
-def semantic_labels(data: DetectionData) -> Tensor:
-    """The class of every pixel of scenes with masks, (N, S, S) int64: 0 is background, label + 1 an object's."""
-    numbers = [
-        (target["masks"] * (target["labels"] + 1).view(-1, 1, 1)).amax(0)  # masks do not overlap
-        for target in data.targets
-    ]
-    return torch.stack(numbers)
-
-
-def _train_scenes(job: Job) -> Run:
-    scale, device = job.scale, Machine().resolved().device
-    training = detection_data(scale, "train", masks=True)
-    labels, classes = semantic_labels(training).to(device), len(training.classes) + 1
-    tensors = [training.images.to(device), labels]
-    if job.variant == "balanced":
-        tensors.append(balance(labels, classes)[labels])
-    widths = [scale.width * 2**level for level in range(len(scale.stages))]
-    model = UNet(3, classes, widths=widths, padded=True, batch_norm=True)
-    return train_segmenter(model, job, tuple(tensors), partial(_score_scenes, scale))
-
-
 CELLS = Scale(
     epochs=5,
     batch_size=4,
@@ -290,42 +259,4 @@ UNET_CELLS = Recipe(
     run=_train_cells,
 )
 
-SCENES = Scale(
-    epochs=4,
-    batch_size=8,
-    learning_rate=5e-3,
-    compares=("balanced",),
-    width=8,
-    stages=(2, 2, 2, 2),
-    weight_decay=1e-4,
-    data="clear_scenes",
-    image_size=64,
-    images=400,
-    test_images=60,
-)
-UNET_SCENES = Recipe(
-    name="unet_scenes",
-    title="a small padded U-Net with BatchNorm on scenes, six classes",
-    data=SCENES_DATA,
-    variants={"balanced": "every class counts alike in the loss", "plain": "every pixel counts alike"},
-    scales={
-        "laptop": SCENES,
-        "study": replace(SCENES, epochs=30, compares=("balanced", "plain"), width=16, images=2000, test_images=300),
-        "gpu": replace(
-            SCENES,
-            epochs=60,
-            batch_size=32,
-            learning_rate=2e-3,
-            width=64,
-            stages=(2, 2, 2, 2, 2),
-            data="scenes",
-            image_size=192,
-            images=8000,
-            test_images=1000,
-            objects=(1, 12),
-        ),
-    },
-    run=_train_scenes,
-)
-
-RECIPES = [UNET_CELLS, UNET_SCENES]
+RECIPES = [UNET_CELLS]

@@ -1,4 +1,4 @@
-"""The recipes of lesson 31: what each variant is, what is learned from, how cells are scored, and that all train."""
+"""The recipe of lesson 31: what each variant is, what is learned from, how cells are scored, and that all train."""
 
 from dataclasses import replace
 
@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from crashcourse.datasets import cells
 from crashcourse.recipes import recipes, train
 from crashcourse.recipes import unet as recipe
-from crashcourse.recipes.detector_data import detection_data
 from crashcourse.segmentation import UNet, border_weight_map, overlap_tile
 
 CELLS = recipes()["unet_cells"]
@@ -180,31 +179,3 @@ def test_the_step_weighs_pixels():
     assert plain["loss"] == ones["loss"]
     assert double["loss"].item() == pytest.approx(2 * plain["loss"].item())
     assert plain["accuracy"] == double["accuracy"] == 0.75
-
-
-def test_pixels_of_scenes_have_their_objects_classes():
-    """Labels are off by one, so that background and the first class are the same, or instances pass for classes."""
-    budget = replace(recipes()["unet_scenes"].scale("laptop"), images=3, test_images=3)
-    data = detection_data(budget, "test", masks=True)
-    classes = recipe.semantic_labels(data)
-    assert (classes.shape, classes.dtype) == ((3, 64, 64), torch.int64)
-    for target, pixels in zip(data.targets, classes, strict=True):
-        for mask, label in zip(target["masks"], target["labels"].tolist(), strict=True):
-            assert (pixels[mask] == label + 1).all()
-        assert (pixels[~target["masks"].any(0)] == 0).all()
-
-
-@pytest.mark.parametrize("variant", ["balanced", "plain"])
-def test_scenes_are_labelled_with_six_classes(variant, monkeypatch):
-    """The multi-class recipe has five channels, weighs the wrong classes, or breaks before its budget matters."""
-    shrunk("unet_scenes", monkeypatch)
-    batches, step = [], recipe.segment_step
-    monkeypatch.setattr(recipe, "segment_step", lambda model, batch: (batches.append(batch), step(model, batch))[1])
-    run = train("unet_scenes", variant=variant, progress=False)
-    assert set(run.metrics) == {"mean_iou", "pixel_accuracy"}
-    assert run.model.scores.out_channels == 6
-    assert {len(batch) for batch in batches} == {3 if variant == "balanced" else 2}
-    if variant == "balanced":
-        labels, weights = (torch.cat([batch[place] for batch in batches]) for place in (1, 2))
-        totals = torch.tensor([weights[labels == one].sum() for one in labels.unique()])
-        assert float(totals.max() / totals.min()) == pytest.approx(1, rel=1e-3)
