@@ -65,7 +65,7 @@ best = max(iou(grey > level, truth) for level in range(0, 256, 4))
 print(f"best threshold: IoU {best:.2f}")
 print(f"everything is a cell: IoU {iou(torch.ones_like(truth), truth):.2f}")
 # %% [markdown]
-# Hardly better than calling all of it a cell: inside and outside have the same grey. A
+# No better than calling all of it a cell: inside and outside have the same grey. A
 # network will do better. But what should it be good at? Suppose it got *every* pixel
 # right but those of the thin lines, which it fills. Which part of the pixels is right?
 # And of the cells that touch another, how many still have an object of their own?
@@ -200,9 +200,10 @@ show_table(lines, headers, "U-Net, 2015")
 print(f"parameters: {count_parameters(network):,}")
 print(f"MACs: {sum(row.macs for row in rows) / 1e9:.1f} G")
 # %% [markdown]
-# Half of the parameters lie at the bottom, where maps are small and many. The MACs are
-# spread evenly: at each level, twice the channels on a quarter of the places. (In the
-# table, `expansive.0` is the transposed convolution, `expansive.0.convs` what follows.)
+# Nearly half of the parameters lie at the bottom, where maps are small and many. The
+# MACs are spread about evenly: at each level, twice the channels on a quarter of the
+# places. (In the table, `expansive.0` is the transposed convolution,
+# `expansive.0.convs` what follows.)
 #
 # A pooling needs an even side. So not every picture fits, and this network says so:
 # %%
@@ -231,8 +232,8 @@ from crashcourse.figures.boxes import draw_box, draw_picture
 large = cells(1, seed=8, size=256, split="test").images / 255  # (1, 1, 256, 256)
 edge, size = 40, 128  # the margin, and the side of a tile, for this drawing
 wide = mirror_pad(large, edge)[0, 0]  # (336, 336)
-fig, axes = figure(width=4.4, height=4.4)
-draw_picture(axes, wide)
+fig, axes = figure(width=4, height=4)
+draw_picture(axes, wide[:, :, None].expand(-1, -1, 3))
 draw_box(axes, [edge, edge, edge + 256, edge + 256], "yellow", width=1.5)
 for x, y, colour in ((0, 0, "sky"), (128, 128, "orange")):
     draw_box(axes, [x, y, x + size + 2 * edge, y + size + 2 * edge], colour, style="--")
@@ -346,10 +347,12 @@ show_table(
     "The border weight map of a row",
 )
 # %% [markdown]
-# In the line between 1 and 2 a pixel counts tenfold. Note the cells: their w is 1. As
-# *printed*, the equation holds at every pixel, and would raise the edges of both cells
-# as well. In the authors' own later code the second term is on background only, and so
-# it is here: the lines are what is easily missed.
+# In the line between 1 and 2 a pixel counts more than nine times as much as in a cell;
+# between 2 and 3, which are eight apart, nearly four times. (Right beside cell 2 it is
+# more: there the second nearest cell is 1.) The cells' own w is 1. As *printed*, the
+# equation holds at every pixel, and would raise the edges of both cells as well. In the
+# authors' own later code the second term is on background only, and so it is here: the
+# lines are what is easily missed.
 #
 # **Exercise 3** (8 minutes). Write the map, from the distances to all cells.
 # %% exercise="segmentation.border_weights"
@@ -364,7 +367,7 @@ print(f"pixels with w above 5: {heavy.float().mean():.1%}")
 print(f"their part of all weight: {weights[heavy].sum() / weights.sum():.1%}")
 # %%
 fig, panels = figure(1, 3, height=2.5, width=6.6)
-draw_picture(panels[0], some.images[1, 0] / 255)
+draw_picture(panels[0], some.images[1].permute(1, 2, 0).expand(-1, -1, 3) / 255)
 draw_picture(panels[1], painted(some.instances[1]).permute(1, 2, 0))
 drawn = panels[2].imshow(weights[1], cmap="inferno", vmin=0, vmax=11)
 fig.colorbar(drawn, ax=panels[2], shrink=0.8)
@@ -392,7 +395,7 @@ run = train("unet_cells", progress=False)
 # %%
 from crashcourse.figures import learning_curves
 
-learning_curves(run.history, ["loss", "test_f1", "test_mean_iou"])
+learning_curves(run.history, ["loss", "test_f1", "test_seg"])
 # %% [markdown]
 # Now the same network, from the same weights, on the same batches, with w = 1
 # everywhere. How will the scores change: of pixels, and of cells? Guess.
@@ -411,9 +414,9 @@ claim("separate, with − without", separate, at_least=0.2)
 worse = plain.metrics["mean_iou"] - run.metrics["mean_iou"]
 claim("mean IoU, without − with", worse, at_least=0.005)
 # %% [markdown]
-# By pixels the map does *harm*: the network draws lines too wide, because a missed line
-# costs ten times as much as a pixel of a cell. By cells it makes the difference. Which
-# of the scores is right? The one that answers your question.
+# By pixels the map does *harm*: the network draws lines too wide, because a pixel of a
+# line that it misses costs as much as nine of a cell. By cells it makes the difference.
+# Which of the scores is right? The one that answers your question.
 # %%
 from crashcourse.recipes.unet import LEAST, cell_pictures, segment
 
@@ -508,7 +511,7 @@ image_grid(
 # A trained network, and a picture of 264×264: six tiles of 44 along each side. Three
 # ways to cut: windows that overlap (the strategy from above), and each tile alone, with
 # its own mirror image around it, or with zeros. What is drawn is the *error*: how far
-# the probability of "cell" is from that of one pass.
+# the probability of "cell" is from that of one pass, in the middle of the picture.
 # %%
 from crashcourse.recipes.unet import as_input
 
@@ -534,15 +537,16 @@ ways = {
 whole = one_pass(unet, image).softmax(1)[0, 1]  # (264, 264)
 errors = {name: (said.softmax(1)[0, 1] - whole).abs() for name, said in ways.items()}
 # %%
-fig, panels = figure(2, 3, height=4.6)
+fig, panels = figure(2, 3, height=4.3, width=6.6)
+part = slice(66, 198)  # three tiles and two halves
 for axes, (name, said) in zip(panels[0], ways.items(), strict=True):
-    axes.imshow(said.softmax(1)[0, 1], cmap="gray", vmin=0, vmax=1)
+    axes.imshow(said.softmax(1)[0, 1, part, part], cmap="gray", vmin=0, vmax=1)
     axes.set_title(name, size=11)
 for axes, error in zip(panels[1], errors.values(), strict=True):
-    drawn = axes.imshow(error, cmap="inferno", vmin=0, vmax=0.5)
+    drawn = axes.imshow(error[part, part], cmap="inferno", vmin=0, vmax=0.5)
 for axes in panels.flat:
     axes.set_axis_off()
-fig.colorbar(drawn, ax=panels[1], shrink=0.8, label="error")
+fig.colorbar(drawn, ax=panels, shrink=0.5, label="error")
 alt = (
     "Above the probability of cell, below the error against one pass: black where "
     "windows overlap; a bright grid of seams where every tile stands alone."
@@ -682,11 +686,11 @@ image_grid(
 # ## Where it is used
 # **Medicine** took to U-Net at once, because its pictures are few, large and of one
 # kind. The paper's own three data sets had 30, 35 and 20 training pictures, stretched
-# by random *elastic deformations*: a coarse 3×3 grid of shifts, 10 pixels on average,
-# interpolated smoothly. Tissue deforms like that, so that deformed pictures are new and
-# true. (We draw as many cells as we like, and need none.) In the ISBI cell tracking
-# challenge of 2015 it reached a SEG of 0.92 on phase contrast, where the second had
-# 0.83, and 0.78 against 0.46 on DIC (table 2).
+# by random *elastic deformations*: a coarse 3×3 grid of shifts, with a standard
+# deviation of 10 pixels, interpolated smoothly. Tissue deforms like that, so that
+# deformed pictures are new and true. (We draw as many cells as we like, and need none.)
+# In the ISBI cell tracking challenge of 2015 it reached a SEG of 0.92 on phase
+# contrast, where the second had 0.83, and 0.78 against 0.46 on DIC (table 2).
 #
 # **Landmarks** are points in place of regions: the tip of the heart, the two ends of a
 # valve. Let a channel for each point be bright where the point is, and the same network
