@@ -78,7 +78,10 @@ def segment_in_tiles(network: Callable[[Tensor], Tensor], image: Tensor, tile: i
 def border_weights(
     distances: Tensor, cells: Tensor, class_weights: Tensor, w0: float = 10.0, sigma: float = 5.0
 ) -> Tensor:
-    """How much each pixel counts in U-Net's loss: w_c + w0 · exp(-(d1 + d2)² / (2σ²)), the second term on background.
+    """How much each pixel counts in U-Net's loss: w_c + w0 · exp(-(d1 + d2)² / (2σ²)).
+
+    As the paper prints it, the second term is there at every pixel. In the authors' code it is added on background
+    only, and so it is here.
 
     Args:
         distances: (K, H, W) float, K >= 2: from each pixel to each of K cells, 0 inside of the cell, in any order.

@@ -131,7 +131,8 @@ WEIGHT_MISTAKES = {
     ),
     "on_cells_too": (
         partial(_weights, where=lambda cells: torch.ones_like(cells)),
-        "The border's term counts on background only; yours raises the pixels of cells, too.",
+        "Yours raises the pixels of cells, too, as the equation is printed. Here, as in the authors' code, the "
+        "border's term counts on background only.",
     ),
     "on_cells_only": (
         partial(_weights, where=lambda cells: cells > 0),

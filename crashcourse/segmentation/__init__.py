@@ -11,7 +11,7 @@ background.
 
 from crashcourse.segmentation.losses import binary_cross_entropy, cross_entropy, dice_loss, focal_loss
 from crashcourse.segmentation.models import MODELS, Network, models_table
-from crashcourse.segmentation.objects import cell_ious, label_objects, seg_score
+from crashcourse.segmentation.objects import cell_ious, count_matches, label_objects, seg_score, separate_cells
 from crashcourse.segmentation.resunet import ResidualBlock, ResUNet, resunet
 from crashcourse.segmentation.scores import (
     class_iou,
@@ -41,6 +41,7 @@ __all__ = [
     "center_crop",
     "class_iou",
     "confusion_matrix",
+    "count_matches",
     "cross_entropy",
     "dice_loss",
     "focal_loss",
@@ -56,6 +57,7 @@ __all__ = [
     "pixel_accuracy",
     "resunet",
     "seg_score",
+    "separate_cells",
     "small_unet",
     "unet_2015",
     "unet_padded",

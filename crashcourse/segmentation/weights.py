@@ -6,9 +6,12 @@ Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015, arXiv 1505.04597, equation 2:
 
 where d1 is the distance to the border of the nearest cell, d2 that to the second nearest, w0 = 10 and σ ≈ 5 pixels.
 
-**Differs from the paper:** it does not say where the second term counts, nor how w_c balances the classes. Here the
-term is added on background pixels only, as the paper's figure 3d shows it, and a distance is that from the middle of
-the pixel to the middle of the nearest pixel of the cell. `balance` is one usual choice of w_c.
+**Differs from the paper:** as printed, the equation holds at every pixel. Here the second term is added on background
+pixels only, where the lines between cells are; on the cells along them it would pull the other way. The authors'
+own later code does so, too (github.com/lmb-freiburg/Unet-Segmentation, src/de/unifreiburg/unet/TrainingSample.java: a
+pixel that has a cell's label keeps its weight). On background the distance to a cell's border is that to the cell: from
+the middle of the pixel to the middle of the cell's nearest pixel. The paper does not say how w_c balances the classes;
+`balance` is one usual choice.
 """
 
 import math
@@ -23,7 +26,7 @@ from crashcourse.segmentation.doors import check_number
 def border_weight_map(
     instances: Tensor, *, w0: float = 10.0, sigma: float = 5.0, class_weights: Tensor | None = None
 ) -> Tensor:
-    """How much every pixel counts in the loss: equation 2.
+    """How much every pixel counts in the loss: equation 2, its second term on background only (see above).
 
     Args:
         instances: (H, W) or (N, H, W) whole numbers: 0 is background, every other number is a cell.
