@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from crashcourse.figures.widgets.iou import draw_iou, iou_explorer
     from crashcourse.figures.widgets.nms import draw_nms, nms_explorer
     from crashcourse.figures.widgets.receptive_field import draw_receptive_field, receptive_field_explorer
+    from crashcourse.figures.widgets.slider import picture_slider
 
 _HOMES = {
     "boxes": ("boxes_on_images", "draw_boxes_on_images", "draw_nms_steps", "nms_steps"),
@@ -65,6 +66,7 @@ _HOMES = {
     "widgets.iou": ("draw_iou", "iou_explorer"),
     "widgets.nms": ("draw_nms", "nms_explorer"),
     "widgets.receptive_field": ("draw_receptive_field", "receptive_field_explorer"),
+    "widgets.slider": ("picture_slider",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -110,6 +112,7 @@ __all__ = [  # noqa: RUF022 (grouped as above)
     "choice_widget",
     "draw_receptive_field",
     "receptive_field_explorer",
+    "picture_slider",
 ]
 
 
