@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         image_grid,
         worst_errors,
     )
-    from crashcourse.figures.live import LiveCurves
+    from crashcourse.figures.live import LiveCurves, LivePicture
     from crashcourse.figures.network import draw_network_diagram, network_diagram, network_table
     from crashcourse.figures.ranking import draw_precision_recall_curve, precision_recall_curve
     from crashcourse.figures.scatter import draw_trade_off, trade_off
@@ -55,7 +55,7 @@ _HOMES = {
         "image_grid",
         "worst_errors",
     ),
-    "live": ("LiveCurves",),
+    "live": ("LiveCurves", "LivePicture"),
     "network": ("draw_network_diagram", "network_diagram", "network_table"),
     "ranking": ("draw_precision_recall_curve", "precision_recall_curve"),
     "scatter": ("draw_trade_off", "trade_off"),
@@ -93,6 +93,7 @@ __all__ = [  # noqa: RUF022 (grouped as above)
     "image_grid",
     "worst_errors",
     "LiveCurves",
+    "LivePicture",
     "draw_network_diagram",
     "network_diagram",
     "network_table",
