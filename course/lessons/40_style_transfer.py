@@ -77,11 +77,11 @@ show_table(rows, headers, "What the encoder gives out for a 128×128 image")
 # %% [markdown]
 # conv3_1 is the first convolution of the third stage. A layer gives C maps, one for
 # each filter. We write *F* for the maps of a layer, and call a pixel of a map a
-# **place**. What do they look like? Four filters of three layers, bright where a filter
+# **place**. What do they look like? Four filters of two layers, bright where a filter
 # answers:
 # %%
 tiles, titles = [], []
-for name in ("conv1_1", "conv2_1", "conv4_1"):
+for name in ("conv1_1", "conv4_1"):
     strong = maps[name][0].mean((1, 2)).argsort(descending=True)[:4]
     for channel in strong.tolist():
         answers = maps[name][0, channel]  # (H, W)
@@ -217,11 +217,11 @@ for name, canvas in (("content alone ", rough), ("with variation", smooth)):
 errors = [(canvases[name].picture - astronaut).abs().mean() for name in depths]
 for name, error in zip(depths, errors, strict=True):
     measured(f"{name}: pixels are off by", error)
-claim("conv4_1 is worse than conv1_2, times", errors[-1] / errors[0], at_least=3)
+claim("conv4_1 is worse than conv1_2, times", errors[-1] / errors[0], at_least=2)
 claim(
     "likeness of the edges, smooth picture",
     edge_likeness(smooth.picture, astronaut),
-    at_least=0.35,
+    at_least=0.2,
 )
 # %% [markdown]
 # The **likeness of edges** is the correlation between the two pictures' edges. It asks
@@ -254,9 +254,10 @@ print("apart:   ", (dark * elsewhere).sum().item(), (dark * dark).sum().item())
 # %%
 both = torch.stack([dark, vertical])[None, :, None]  # (1, 2, 1, 4)
 print(gram(both)[0].tolist())
-first = gram(maps["conv3_1"])  # (1, 256, 256)
+some = maps["conv3_1"].double()  # rounding shall not decide
+first = gram(some)  # (1, 256, 256)
 order = torch.randperm(32 * 32, generator=torch.Generator().manual_seed(0))
-shuffled = maps["conv3_1"].flatten(2)[..., order].view_as(maps["conv3_1"])
+shuffled = some.flatten(2)[..., order].view_as(some)
 print(tuple(first.shape), "places shuffled:", torch.allclose(first, gram(shuffled)))
 # %% exercise="style.why_gram"
 # %% [markdown]
@@ -327,7 +328,7 @@ def texture(count: int) -> Canvas:
         style = sum(style_layer_loss(now[n], grams[n]) for n in names) / count
         return {"loss": 1e7 * style + 20 * total_variation(image), "style": style}
 
-    return paint(Canvas(noise), objective, rounds=4)
+    return paint(Canvas(noise), objective, rounds=3)
 
 
 textures = [texture(count) for count in (1, 2, 3, 4)]
@@ -361,10 +362,10 @@ claim(
 # $$L = \alpha \cdot L_\text{content} + \beta \cdot L_\text{style} + \gamma \cdot
 # L_\text{variation}$$
 #
-# Content is taken at conv3_3 here, at conv4_2 in the paper. γ is ours: the paper has no
-# such term. Only the ratio of the weights counts, so α is 1. β looks huge because
-# L_content is a *sum* over channels and places, and L_style a *mean* over pairs. It has
-# to grow with the image, too: 1,500 for each pixel.
+# Content is taken at conv3_3 here, at conv4_2 in the paper, which has no γ. Only the
+# ratios of the weights count, so α is 1. Why is β so large? The content's loss is a
+# *sum* over channels and places, the style's a *mean* over pairs. So β has to grow with
+# the image, too: here it is 4,000 for each pixel.
 # %%
 from crashcourse.figures import LivePicture
 from crashcourse.style import transfer
@@ -376,7 +377,7 @@ canvas = transfer(
     ink,
     encoder,
     rounds=5,
-    style_weight=1500 * 128 * 128,
+    style_weight=4000 * 128 * 128,
     callback=lambda canvas: live.update(canvas.picture, canvas.rounds),
     **settings,
 )
@@ -414,19 +415,20 @@ measured("likeness of the edges, painting alone", edge_likeness(ink, photo))
 
 # %% [markdown]
 # ## The weights are a knob
-# How much photograph, how much painting? The bouquet on the portrait, for five values
+# How much photograph, how much painting? The bouquet on the portrait, for four values
 # of β, each from the same noise. In a live notebook, move the slider (mouse, or Tab and
 # the arrow keys). At which value is the face gone, and what is left then?
 # %%
-from crashcourse.figures import picture_slider
-
 small = {**settings, "rounds": 3}
-betas = {"1e4": 1e4, "1e6": 1e6, "6e6": 6e6, "4e7": 4e7, "1e9": 1e9}
+betas = {"1e4": 1e4, "1e6": 1e6, "1e7": 1e7, "1e9": 1e9}
 knob = {
     name: transfer(astronaut, bouquet, encoder, style_weight=beta, **small)
     for name, beta in betas.items()
 }
-pictures = torch.cat([one.picture for one in knob.values()])  # (5, 3, 64, 64)
+pictures = torch.cat([one.picture for one in knob.values()])  # (4, 3, 64, 64)
+# %%
+from crashcourse.figures import picture_slider
+
 picture_slider(pictures, list(betas), knob="style weight", start=2)
 # %%
 fig, axes = figure(height=2.8)
@@ -492,38 +494,35 @@ show_record("style_transfer")
 # %%
 record = load_record("style_transfer", "study")
 if record is not None:
-    for name in ("random", "from_content", "max_pooling"):
-        gaps = [
-            one.metrics["edges"] - other.metrics["edges"]
-            for one, other in zip(
-                record.variants["trained"], record.variants[name], strict=True
-            )
-        ]
-        signs = sum(gap > 0 for gap in gaps)
-        print(f"trained draws better than {name} on {signs} of {len(gaps)} pairs")
+    trained, random = (record.variants[name] for name in ("trained", "random"))
+    wins = [
+        one.metrics["edges"] > other.metrics["edges"]
+        for one, other in zip(trained, random, strict=True)
+    ]
+    print(f"trained draws better than random on {sum(wins)} of {len(wins)} pairs")
 # %% [markdown]
-# `from_content` starts from the photograph itself, as the authors' later code does. Its
-# edges are the likest, and no wonder: it stops on its way *from* the photograph. From
-# noise, all of the drawing had to come through conv3_3.
+# With the photograph itself as the start, as in the authors' later code, edges are
+# liker still, and no wonder: the picture stops on its way *from* the photograph. From
+# noise, all of the drawing had to come through conv3_3. (`train("style_transfer",
+# variant="from_content")` tries it, and `max_pooling` another encoder.)
 #
 # ## Where it fails
-# The dogs, by Aitzol Berasategi (CC BY 4.0), in the manner of Cézanne's valley. Cut out
-# and enlarged: where is the method wrong?
+# Two cuts from the pictures above, enlarged: the sky over the mountain, and the face in
+# the portrait with β = 1e7. What is wrong with each?
 # %%
-canvas = train("style_transfer", seed=2, progress=False).model.picture.detach()
-dogs, valley = pair(2, 80)
-cut = (slice(None), slice(None), slice(6, 62), slice(20, 76))
+face = (0, slice(None), slice(6, 34), slice(16, 44))
+sky = (0, slice(None), slice(0, 48), slice(64, 112))
 image_grid(
-    [dogs[0], valley[0], canvas[0], dogs[cut][0], canvas[cut][0]],
-    ["photograph", "painting", "painted", "cut: photograph", "cut: painted"],
-    columns=5,
-    alt="Two dogs at a window in greens and ochre; their eyes and noses are smeared.",
+    [photo[sky], canvas.picture[sky], astronaut[face], knob["1e7"].picture[face]],
+    ["sky: photograph", "painted", "face: photograph", "painted"],
+    columns=4,
+    alt="A plain sky full of dots and strokes; a face with smeared eyes and mouth.",
 )
 # %% [markdown]
-# - **It does not know what matters.** Eyes and noses get as much care as planks. A
+# - **It does not know what matters.** Eyes and noses get as much care as a collar. A
 #   person sees a smeared eye at once.
-# - **Colours come from anywhere.** The white wall takes the green of a meadow: a Gram
-#   matrix is of the whole painting, and does not know that green belongs to fields.
+# - **Colours and strokes land anywhere.** An empty sky gets dots of ink. A Gram matrix
+#   is of the whole painting, and does not know that its sky is bare.
 # - **Strokes have a size in pixels.** A network of 3×3 kernels sees a patch of fixed
 #   size. In a photograph of 2,000 pixels, strokes would be hair. Reduce the painting or
 #   paint coarse to fine.

@@ -180,8 +180,8 @@ STYLE_TRANSFER = Recipe(
     data="photographs and paintings (CC0, CC BY, public domain; data/README.md), ImageNet features",
     variants=VARIANTS,
     scales={
-        "laptop": _scale(5, 80, ("trained", "random")),
-        "study": _scale(10, 96, tuple(VARIANTS)),
+        "laptop": _scale(5, 64, ("trained", "random")),
+        "study": _scale(10, 96, ("trained", "random")),
         "gpu": _scale(50, 512, ("trained", "random")),
     },
     run=_train,
