@@ -21,10 +21,9 @@
 # network keeps of either, and paint.
 # %%
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from crashcourse.claims import approximately, claim, measured
+from crashcourse.claims import claim, measured
 from crashcourse.exercises import answer, choice, exercise, hint, solution
 from crashcourse.figures import COLOURS, figure, image_grid, show, show_table
 
@@ -39,9 +38,9 @@ from crashcourse.recipes.style import pair
 
 photo, ink = pair(1, 128)  # (1, 3, 128, 128) each, float in [0, 1]
 blended = (photo + ink) / 2
-low, high = (image.mean((2, 3), keepdim=True) for image in (photo, ink))
+old, new = (image.mean((2, 3), keepdim=True) for image in (photo, ink))
 scale = ink.std((2, 3), keepdim=True) / photo.std((2, 3), keepdim=True)
-recoloured = ((photo - low) * scale + high).clamp(0, 1)
+recoloured = ((photo - old) * scale + new).clamp(0, 1)
 image_grid(
     torch.cat([photo, ink, blended, recoloured]),
     ["photograph", "painting", "mean of both", "colours moved"],
@@ -60,8 +59,8 @@ image_grid(
 # A network that classifies sees edges first, then textures, then parts of things.
 # Gatys, Ecker and Bethge (2015) took VGG-19 without its dense layers. We take VGG-16:
 # its first eight convolutions, trained on ImageNet, travel with this course. Its
-# pooling takes means in place of maxima, as in the paper, because that gives smoother
-# pictures.
+# pooling takes means in place of maxima, as in the paper, whose authors liked the
+# pictures better for it.
 # %%
 from crashcourse.datasets import vgg16_weights
 from crashcourse.style import Encoder, vgg16_encoder
@@ -118,9 +117,9 @@ print("gradient", now.grad.tolist(), " F - P", (now - P).tolist())
 #
 # The optimiser is **L-BFGS** (Liu and Nocedal, 1989). It remembers its last ten steps
 # and how the gradient changed along them, guesses from that how the loss is curved, and
-# then searches along a line for a good step. That is fit for few variables, no noise
-# and no batches; here there are 12,288 pixel values and one picture. Against Adam, at
-# the same number of looks:
+# then searches along a line for a good step. That is fit for a loss without chance in
+# it: there are no batches here, only one picture of 12,288 values. Against Adam, at the
+# same number of looks:
 # %%
 from crashcourse.style import Canvas
 from crashcourse.style.canvas import paint
@@ -242,8 +241,10 @@ claim(
 dark = torch.tensor([1.0, 1, 0, 0])
 vertical = torch.tensor([1.0, 1, 0, 0])  # edges are where it is dark
 elsewhere = torch.tensor([0.0, 0, 1, 1])  # edges are where it is not
-print("together:", (dark * vertical).sum().item(), (dark * dark).sum().item())
-print("apart:   ", (dark * elsewhere).sum().item(), (dark * dark).sum().item())
+for edges in (vertical, elsewhere):
+    pairs = {"dark·dark": dark * dark, "edge·edge": edges * edges}
+    pairs["dark·edge"] = dark * edges
+    print({name: products.sum().item() for name, products in pairs.items()})
 # %% [markdown]
 # Both have as much dark and as many edges. Only the pair says that in one picture the
 # *edges are dark*: ink lines. With the channels as the rows of a matrix F of shape (C,
@@ -463,7 +464,7 @@ runs = {
     name: train("style_transfer", variant=name, seed=1, progress=False)
     for name in ("trained", "random")
 }
-content, style = pair(1, 80)
+content, style = pair(1, 64)
 print("trained features, random features:")
 image_grid(
     torch.cat([content, style, *(run.model.picture.detach() for run in runs.values())]),
@@ -483,10 +484,12 @@ edges = {name: run.metrics["edges"] for name, run in runs.items()}
 claim("likeness of the edges, trained", edges["trained"], at_least=0.4)
 claim("trained − random", edges["trained"] - edges["random"], at_least=0.2)
 # %% [markdown]
-# One picture is one picture. The record of the study has three pairs of photograph and
-# painting, at 96×96 and with twice as many rounds. `style` is the style loss of the
-# result in parts of the photograph's own, judged by the trained features. That favours
-# whoever was painted with them, so look at `edges`, which asks no network.
+# One picture is one picture. The study has {record:style_transfer.study.seeds} pairs of
+# photograph and painting, one for each seed, of
+# {record:style_transfer.study.image_size} pixels a side, with
+# {record:style_transfer.study.epochs} rounds in place of 5. `style` is the style loss
+# of the result in parts of the photograph's own, judged by the trained features. That
+# favours whoever was painted with them, so look at `edges`, which asks no network.
 # %%
 from crashcourse.recipes import load_record, show_record
 
@@ -499,11 +502,11 @@ if record is not None:
         one.metrics["edges"] > other.metrics["edges"]
         for one, other in zip(trained, random, strict=True)
     ]
-    print(f"trained draws better than random on {sum(wins)} of {len(wins)} pairs")
+    print(f"trained: liker edges than random on {sum(wins)} of {len(wins)} pairs")
 # %% [markdown]
-# With the photograph itself as the start, as in the authors' later code, edges are
-# liker still, and no wonder: the picture stops on its way *from* the photograph. From
-# noise, all of the drawing had to come through conv3_3. (`train("style_transfer",
+# The authors' later code starts from the photograph itself. Likeness of edges then says
+# little: the picture stops on its way *from* the photograph. From noise, all of the
+# drawing had to come through conv3_3. (`train("style_transfer",
 # variant="from_content")` tries it, and `max_pooling` another encoder.)
 #
 # ## Where it fails
