@@ -176,12 +176,12 @@ image_grid(
     alt="A portrait, and four copies: from conv1_2 exact, deeper ones in wild colours.",
 )
 # %% [markdown]
-# Credit: NASA (public domain). From the first stage the photograph comes back almost
-# exactly. Deeper, the exact colours go, and the drawing stays: the network was trained
-# to name things in any light. But where does the noise in the last two come from?
-# Nothing asks for it to go away: a deep layer hardly sees it. So *we* have to ask.
-# **Total variation** adds up the squared differences of neighbouring pixels. By hand,
-# for four pixels:
+# Credit: NASA (public domain). From the first stage the photograph comes back, to the
+# eye, as it was. Deeper, the exact colours go, and the drawing stays: the network was
+# trained to name things in any light. But where does the noise in the last two come
+# from? Nothing asks for it to go away: a deep layer hardly sees it. So *we* have to
+# ask. **Total variation** adds up the squared differences of neighbouring pixels. By
+# hand, for four pixels:
 # %%
 four = torch.tensor([[0.0, 1.0], [2.0, 5.0]])
 print("to the right:", 1**2 + 3**2, " below:", 2**2 + 4**2, " together:", 30)
@@ -205,10 +205,10 @@ def calm(image: Tensor) -> dict[str, Tensor]:
 smooth = paint(Canvas(noise), calm, rounds=4)
 rough = canvases["conv4_1"]
 image_grid(
-    torch.cat([astronaut, rough.picture, smooth.picture]),
-    ["photograph", "content alone", "with variation"],
-    columns=3,
-    alt="Left a portrait; in the middle a rough copy of it, right a smooth, faded one.",
+    torch.cat([rough.picture, smooth.picture]),
+    ["content alone", "with variation"],
+    columns=2,
+    alt="Left a rough copy of the portrait in wild colours, right a smooth, faded one.",
 )
 for name, canvas in (("content alone ", rough), ("with variation", smooth)):
     measured(f"{name}: variation", total_variation(canvas.picture))
@@ -387,7 +387,7 @@ image_grid(
     torch.cat([photo, ink, canvas.picture]),
     ["photograph", "painting", "painted"],
     columns=3,
-    alt="A mountain photograph, an ink painting, and the mountain drawn with ink.",
+    alt="A mountain photograph, an ink painting, and the mountain in its tones and lines.",
 )
 # %% [markdown]
 # Photograph: Aitzol Berasategi, CC BY 4.0. Nobody drew these lines, and no stroke was
@@ -464,13 +464,12 @@ runs = {
     name: train("style_transfer", variant=name, seed=1, progress=False)
     for name in ("trained", "random")
 }
-content, style = pair(1, 64)
-print("trained features, random features:")
+print("painted with trained features, and with random ones:")
 image_grid(
-    torch.cat([content, style, *(run.model.picture.detach() for run in runs.values())]),
-    ["photograph", "painting", "trained", "random weights"],
-    columns=4,
-    alt="With trained features mountains in ink; with random ones blotches of light.",
+    torch.cat([run.model.picture.detach() for run in runs.values()]),
+    ["trained features", "random features"],
+    columns=2,
+    alt="With trained features the mountain in ink; with random ones blotches of light.",
 )
 for name, run in runs.items():
     curve = run.history.curve("style")
@@ -519,13 +518,13 @@ image_grid(
     [photo[sky], canvas.picture[sky], astronaut[face], knob["1e7"].picture[face]],
     ["sky: photograph", "painted", "face: photograph", "painted"],
     columns=4,
-    alt="A plain sky full of dots and strokes; a face with smeared eyes and mouth.",
+    alt="A plain sky turned to grained paper; a face with smeared eyes and mouth.",
 )
 # %% [markdown]
 # - **It does not know what matters.** Eyes and noses get as much care as a collar. A
 #   person sees a smeared eye at once.
-# - **Colours and strokes land anywhere.** An empty sky gets dots of ink. A Gram matrix
-#   is of the whole painting, and does not know that its sky is bare.
+# - **Colours and strokes land anywhere.** A plain sky turns to grained paper. A Gram
+#   matrix is of the whole painting, and does not know that its sky is bare.
 # - **Strokes have a size in pixels.** A network of 3×3 kernels sees a patch of fixed
 #   size. In a photograph of 2,000 pixels, strokes would be hair. Reduce the painting or
 #   paint coarse to fine.
