@@ -387,7 +387,7 @@ image_grid(
     torch.cat([photo, ink, canvas.picture]),
     ["photograph", "painting", "painted"],
     columns=3,
-    alt="A mountain photograph, an ink painting, and the mountain in its tones and lines.",
+    alt="A mountain photograph, an ink painting, the mountain in its tones and lines.",
 )
 # %% [markdown]
 # Photograph: Aitzol Berasategi, CC BY 4.0. Nobody drew these lines, and no stroke was
@@ -469,7 +469,7 @@ image_grid(
     torch.cat([run.model.picture.detach() for run in runs.values()]),
     ["trained features", "random features"],
     columns=2,
-    alt="With trained features the mountain in ink; with random ones blotches of light.",
+    alt="With trained features a mountain in ink; with random ones blotches of light.",
 )
 for name, run in runs.items():
     curve = run.history.curve("style")
