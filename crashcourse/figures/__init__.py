@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         image_grid,
         worst_errors,
     )
-    from crashcourse.figures.live import LiveCurves
+    from crashcourse.figures.live import LiveCurves, LivePicture
     from crashcourse.figures.network import draw_network_diagram, network_diagram, network_table
     from crashcourse.figures.ranking import draw_precision_recall_curve, precision_recall_curve
     from crashcourse.figures.scatter import draw_trade_off, trade_off
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from crashcourse.figures.widgets.iou import draw_iou, iou_explorer
     from crashcourse.figures.widgets.nms import draw_nms, nms_explorer
     from crashcourse.figures.widgets.receptive_field import draw_receptive_field, receptive_field_explorer
+    from crashcourse.figures.widgets.slider import picture_slider
 
 _HOMES = {
     "boxes": ("boxes_on_images", "draw_boxes_on_images", "draw_nms_steps", "nms_steps"),
@@ -54,7 +55,7 @@ _HOMES = {
         "image_grid",
         "worst_errors",
     ),
-    "live": ("LiveCurves",),
+    "live": ("LiveCurves", "LivePicture"),
     "network": ("draw_network_diagram", "network_diagram", "network_table"),
     "ranking": ("draw_precision_recall_curve", "precision_recall_curve"),
     "scatter": ("draw_trade_off", "trade_off"),
@@ -65,6 +66,7 @@ _HOMES = {
     "widgets.iou": ("draw_iou", "iou_explorer"),
     "widgets.nms": ("draw_nms", "nms_explorer"),
     "widgets.receptive_field": ("draw_receptive_field", "receptive_field_explorer"),
+    "widgets.slider": ("picture_slider",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -91,6 +93,7 @@ __all__ = [  # noqa: RUF022 (grouped as above)
     "image_grid",
     "worst_errors",
     "LiveCurves",
+    "LivePicture",
     "draw_network_diagram",
     "network_diagram",
     "network_table",
@@ -110,6 +113,7 @@ __all__ = [  # noqa: RUF022 (grouped as above)
     "choice_widget",
     "draw_receptive_field",
     "receptive_field_explorer",
+    "picture_slider",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Learning curves that move while a network trains, and leave one figure behind."""
+"""Figures that move while something is being learned, and leave one behind: learning curves, and a picture."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,8 @@ from typing import Any
 from crashcourse.environment import is_live
 from crashcourse.figures.curves import draw_learning_curves
 from crashcourse.figures.display import bundle, close, png_bytes, spoken
+from crashcourse.figures.images import draw_image_grid
+from crashcourse.figures.pixels import Images
 
 SECONDS_BETWEEN = 1.0  # a drawing costs about a tenth of a second
 
@@ -67,3 +69,40 @@ class LiveCurves:
         from IPython.display import display
 
         display(spoken(self._words), raw=True)
+
+
+class LivePicture:
+    """Pictures that are being optimised, redrawn in place while someone watches.
+
+    In a build, a test or a shell nothing is drawn or shown: the lesson shows the result itself.
+
+    Args:
+        title: the words above the picture.
+    """
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._handle: Any = None
+        self._when = float("-inf")
+
+    def update(self, images: Images, round_number: int) -> None:
+        """Show the pictures as they are now, if the last drawing is a second old.
+
+        Args:
+            images: `(N, 1 or 3, H, W)` float in [0, 1] or uint8.
+            round_number: how far the optimisation is.
+        """
+        if not is_live() or time.monotonic() - self._when < SECONDS_BETWEEN:
+            return
+        from IPython.display import display
+
+        drawing = draw_image_grid(images, [f"{self.title}, round {round_number}"] * len(images))
+        try:
+            data, metadata = bundle(png_bytes(drawing.figure), f"{self.title} after round {round_number}")
+        finally:
+            close(drawing.figure)
+        if self._handle is None:
+            self._handle = display(data, metadata=metadata, raw=True, display_id=True)
+        else:
+            self._handle.update(data, metadata=metadata, raw=True)
+        self._when = time.monotonic()

@@ -26,13 +26,13 @@ class Scale:
         width: channels of the model's first stage.
         stages: convolutions in each stage, for models that have stages; empty for others. For U-Nets, in each level.
         data: which size of the data set: "subset" or "full"; for detectors which set: "scenes", "clear_scenes" or
-            "voc2007"; "cells" for those.
+            "voc2007"; "cells" for networks that label pixels; "pictures" for images that are optimised themselves.
         augment: flips, shifts and cutout on every batch.
         compares: the variants that a study at this scale runs, first the recipe's own choice.
         target: for recipes that are timed: the test accuracy at which a run ends.
         looks: for recipes that are timed: how often in an epoch the test accuracy is measured.
-        image_size: for detectors and networks that label pixels: the images' side in pixels.
-        images, test_images: for those: how many scenes to train and to test on; all images where they are not made.
+        image_size: for detectors, networks that label pixels and images that are optimised: the side in pixels.
+        images, test_images: for the first two: how many to train and to test on; all images where they are not made.
             For students: how many labelled images they see.
         objects: for detectors: the fewest and the most objects that are drawn for a scene, where the set's own are
             not meant.

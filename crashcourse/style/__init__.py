@@ -4,7 +4,7 @@ Images are `(1, 3, H, W)` float in [0, 1], RGB, wherever nothing else is said.
 """
 
 from crashcourse.style.canvas import Canvas
-from crashcourse.style.encoder import Encoder, random_encoder
+from crashcourse.style.encoder import Encoder, random_encoder, vgg16_encoder
 from crashcourse.style.gatys import (
     CONTENT_LAYER,
     STYLE_LAYERS,
@@ -34,4 +34,5 @@ __all__ = [
     "style_loss",
     "total_variation",
     "transfer",
+    "vgg16_encoder",
 ]

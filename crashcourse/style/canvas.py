@@ -114,7 +114,7 @@ def paint(
 
 def _round(canvas: Canvas, objective: Callable[[Tensor], Mapping[str, Tensor]], iterations: int) -> Canvas:
     """One round, on a copy: the canvas that came stays as it was."""
-    image = canvas.image.detach().clone().requires_grad_()
+    image = canvas.image.detach().clone(memory_format=torch.contiguous_format).requires_grad_()
     # tolerances of 0: a round does its iterations, however small the losses are
     options = {"max_iter": iterations, "history_size": 10, "tolerance_grad": 0.0, "tolerance_change": 0.0}
     rule = torch.optim.LBFGS([image], max_eval=10 * iterations, line_search_fn="strong_wolfe", **options)

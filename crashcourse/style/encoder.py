@@ -5,10 +5,11 @@ its dense layers, average pooling in place of max-pooling; in the version of CVP
 that the mean activation of each filter over images and places is 1.
 
 **Differs from the paper:** the scaling is an explicit call, `rescale`, on the images that you give it, not on ImageNet.
-ImageNet's weights come by `Encoder(load_pretrained("vgg19").features)`; `random_encoder` needs none.
+ImageNet's weights of VGG-19 come by `Encoder(load_pretrained("vgg19").features)`, over the network. `vgg16_encoder`
+takes those of the smaller VGG-16 that travel with the course, which end at conv4_1. `random_encoder` needs none.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from typing import Self
 
@@ -130,19 +131,50 @@ class Encoder(nn.Module):
         return self
 
 
-def random_encoder(*, seed: int = 0, pooling: str = "average") -> Encoder:
-    """VGG-19 with random weights, as its paper would start training: the baseline that has learned nothing.
+def vgg16_encoder(weights: Mapping[str, Tensor], *, pooling: str = "average") -> Encoder:
+    """VGG-16 with weights that you have, as far as they reach.
 
     Args:
+        weights: torchvision's name -> tensor, "features.0.weight", "features.0.bias" and so on, without gaps, as
+            `crashcourse.datasets.vgg16_weights()` gives them: they end at conv4_1.
+        pooling: as for `Encoder`.
+
+    Raises:
+        CourseError: names or shapes that are not VGG-16's, or a gap.
+    """
+    features, places = _empty("D"), [name.split(".")[1] for name in weights if name.startswith("features.")]
+    last = max((int(place) for place in places if place.isdecimal()), default=-1)
+    features = features[: last + 2]  # with the ReLU behind it
+    try:
+        features.load_state_dict({name.removeprefix("features."): values for name, values in weights.items()})
+    except RuntimeError as error:
+        raise CourseError(f"These are not the weights of VGG-16's first convolutions: {error}") from error
+    return Encoder(features, pooling=pooling)
+
+
+def random_encoder(*, configuration: str = "E", seed: int = 0, pooling: str = "average") -> Encoder:
+    """A VGG with random weights, as its paper would start training: the baseline that has learned nothing.
+
+    Args:
+        configuration: of the paper's table: "E" is VGG-19, "D" is VGG-16.
         seed: of the weights; the global generators are left alone.
         pooling: as for `Encoder`.
+
+    Raises:
+        CourseError: an unknown configuration or pooling.
     """
-    with torch.device("meta"):  # no weights yet, and no draw from the global generator
-        features = vgg_features(CONFIGURATIONS["E"], CHANNELS)
-    features.to_empty(device="cpu")
+    features = _empty(configuration)
     generator = torch.Generator().manual_seed(seed)
     for layer in features:
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
             nn.init.zeros_(layer.bias)
     return Encoder(features, pooling=pooling)
+
+
+def _empty(configuration: str) -> nn.Sequential:
+    """The convolutions of a VGG on the CPU, their weights not yet set; no draw from the global generator."""
+    check_name("configuration", configuration, CONFIGURATIONS)
+    with torch.device("meta"):
+        features = vgg_features(CONFIGURATIONS[configuration], CHANNELS)
+    return features.to_empty(device="cpu")

@@ -9,7 +9,8 @@ from crashcourse.datasets import manifest, verify
 from crashcourse.errors import CourseError
 from crashcourse.places import data_dir, in_clone
 
-SHIPPED = sorted(p for folder in ("garments", "photos") for p in (data_dir() / folder).iterdir() if p.suffix != ".lock")
+FOLDERS = ("garments", "paintings", "photos", "weights")
+SHIPPED = sorted(p for folder in FOLDERS for p in (data_dir() / folder).iterdir() if p.suffix != ".lock")
 
 
 def test_every_file_has_its_hash():
@@ -44,7 +45,9 @@ def test_the_cards_are_those_that_the_script_writes():
     prepare = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(prepare)
     assert prepare.readme(manifest.entries()) == (data_dir() / "README.md").read_text(encoding="utf-8")
-    assert {f"photos/{picture.name}.png" for picture in prepare.PICTURES} | {
+    pictures = {f"photos/{one.name}.png" for one in prepare.PICTURES}
+    pictures |= {f"paintings/{one.name}.png" for one in prepare.PAINTINGS} | {"weights/vgg16_conv4_1.safetensors"}
+    assert pictures | {
         f"garments/{prefix}-{kind}-ubyte.gz"
         for prefix, _ in prepare.GARMENTS.values()
         for kind in ("images-idx3", "labels-idx1")
@@ -66,6 +69,49 @@ def test_a_photograph_is_halved_at_least_and_upright(tmp_path):
         buffer = io.BytesIO()
         Image.new("RGB", size).save(buffer, "JPEG", exif=exif)
         assert prepare.reduced(buffer.getvalue()).size == expected
+
+
+@pytest.fixture
+def prepare():
+    spec = importlib.util.spec_from_file_location("prepare", data_dir() / "prepare.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_painting_is_cut_to_a_square_and_halved_at_least(prepare):
+    """A frame or the old compression would be learned as style, or a square would be squeezed."""
+    for painting in prepare.PAINTINGS:
+        left, top, right, bottom = painting.box
+        assert right - left == bottom - top >= 2 * prepare.PAINTING_SIDE
+    with pytest.raises(CourseError, match="at least 512"):
+        prepare.write_painting(prepare.PAINTINGS[0]._replace(box=(0, 0, 500, 500)), b"")
+
+
+def test_weights_are_turned_to_torchs_order(prepare):
+    """A kernel is transposed wrongly, a layer is taken for another, or more than conv4_1 is shipped."""
+    import pickle
+
+    import numpy as np
+
+    shapes = [(3, 3, 3 + n, 4 + n) for n in range(10)]  # (height, width, in, out)
+    kernels = [np.arange(np.prod(shape), dtype=np.float32).reshape(shape) for shape in shapes]
+    layers = {f"Conv_{n}": {"kernel": kernel, "bias": np.full(4 + n, n)} for n, kernel in enumerate(kernels)}
+    content = pickle.dumps({"VGG16_0": layers}, protocol=3).replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+    state = prepare.vgg16_state(content)
+    assert len(state) == 16
+    assert state["features.10.weight"].shape == (8, 7, 3, 3)
+    assert state["features.10.weight"][5, 2, 0, 1] == np.float16(kernels[4][0, 1, 2, 5])
+    assert (state["features.10.bias"] == 4).all()
+    assert state["features.17.weight"].dtype == np.float16
+
+
+def test_a_pickle_that_calls_something_is_refused(prepare):
+    """Reading the archive would run whatever its author wrote."""
+    import pickle
+
+    with pytest.raises(CourseError, match=r"builtins\.print"):
+        prepare.vgg16_state(pickle.dumps(print))
 
 
 def test_an_archive_with_another_hash_is_refused(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from crashcourse.datasets import photographs, photos
+from crashcourse.datasets import paintings, photographs, photos
 from crashcourse.errors import CourseError
 
 
@@ -57,6 +57,26 @@ def test_what_a_caller_changes_does_not_reach_the_next_caller():
 def test_a_photograph_says_who_made_it():
     bridge = next(photo for photo in photos() if photo.name == "bridge")
     assert repr(bridge) == "Photo('bridge', 640×360, Sander Klootwijk, 2018, CC BY-SA 4.0)"
+
+
+def test_every_painting_is_a_square_with_painter_licence_and_source():
+    """A painting lacks its card, is grey, or is no square."""
+    some = paintings()
+    assert [painting.name for painting in some] == [
+        "bouquet",
+        "chrysanthemums",
+        "ink",
+        "seashore",
+        "valley",
+        "venice",
+    ]
+    for painting in some:
+        assert painting.image.shape == (3, 256, 256)
+        assert painting.image.dtype == torch.uint8
+        assert painting.image.float().std() > 10
+        assert "The Metropolitan Museum of Art" in painting.credit
+        assert painting.licence == "CC0 1.0"
+    assert not {p.name for p in some} & {p.name for p in photos("train") + photos("test")}
 
 
 def test_an_unknown_split_gets_the_nearest_one():

@@ -4,7 +4,7 @@ import IPython.display
 import pytest
 
 from crashcourse.figures import display, live, source, tables
-from crashcourse.figures.widgets import iou, nms, receptive_field
+from crashcourse.figures.widgets import iou, nms, receptive_field, slider
 
 
 class Handle:
@@ -35,6 +35,6 @@ def displayed(monkeypatch) -> list[dict]:
 @pytest.fixture
 def watched(displayed, monkeypatch) -> list[dict]:
     """Pretend to be a notebook that a person watches."""
-    for module in (live, receptive_field, iou, nms):
+    for module in (live, receptive_field, iou, nms, slider):
         monkeypatch.setattr(module, "is_live", lambda: True)
     return displayed

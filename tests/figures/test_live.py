@@ -1,9 +1,10 @@
 """Live curves: one picture that moves while someone watches, nothing at all where nobody does."""
 
 import pytest
+import torch
 
 from crashcourse.figures import live
-from crashcourse.figures.live import LiveCurves
+from crashcourse.figures.live import LiveCurves, LivePicture
 
 EPOCHS = [{"loss": 1.0 / n} for n in range(1, 6)]
 
@@ -46,3 +47,28 @@ def test_closing_twice_or_without_an_epoch_is_quiet(watched, epochs):
     before = len(watched)
     curves.close()
     assert len(watched) == before == 2 * len(epochs)
+
+
+def test_a_picture_is_redrawn_in_place_where_someone_watches(watched, monkeypatch):
+    """Rounds pile up below each other, or the picture stays as it was."""
+    monkeypatch.setattr(live, "SECONDS_BETWEEN", 0.0)
+    picture = LivePicture("Painting")
+    for number in range(1, 4):
+        picture.update(torch.full((1, 3, 16, 16), number / 4), number)
+    assert [shown["update"] for shown in watched] == [False, True, True]
+    assert watched[-1]["data"]["text/plain"] == "Painting after round 3"
+    assert len({shown["data"]["image/png"] for shown in watched}) == 3
+
+
+def test_a_picture_is_not_drawn_more_often_than_once_a_second(watched):
+    """Drawing takes longer than painting."""
+    picture = LivePicture("Painting")
+    for number in range(5):
+        picture.update(torch.zeros(1, 3, 16, 16), number)
+    assert len(watched) == 1
+
+
+def test_no_picture_is_shown_where_output_is_static(displayed):
+    """A build stores pictures of a half-finished optimisation, which differ from machine to machine."""
+    LivePicture("Painting").update(torch.zeros(1, 3, 16, 16), 1)
+    assert displayed == []

@@ -6,8 +6,9 @@ from torch import nn
 
 from crashcourse.classification.vgg import small_vgg, vgg_features
 from crashcourse.classification.weights import normalize
+from crashcourse.datasets import photos, vgg16_weights
 from crashcourse.errors import CourseError
-from crashcourse.style import Encoder, random_encoder
+from crashcourse.style import Encoder, random_encoder, vgg16_encoder
 
 VGG_19 = [f"conv{stage}_{place}" for stage, count in enumerate((2, 2, 4, 4, 4), 1) for place in range(1, count + 1)]
 
@@ -105,9 +106,46 @@ def test_random_weights_are_the_seeds_alone() -> None:
     assert 0.1 < float(maps["conv5_1"].std() / maps["conv1_1"].std()) < 10
 
 
+def test_vgg_16_as_far_as_its_weights_reach() -> None:
+    """The layers get other weights than those of their name, or the network goes on without any."""
+    encoder = vgg16_encoder(vgg16_weights())
+    assert encoder.layers == ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv4_1")
+    for name, place in (("conv1_2", 2), ("conv3_3", 14), ("conv4_1", 17)):
+        assert torch.equal(encoder.convolutions[name].weight, vgg16_weights()[f"features.{place}.weight"])
+
+
+def test_what_it_learned_is_in_the_weights() -> None:
+    """The images reach the trained weights in another scale, or in BGR: an untrained network would do as well.
+
+    Two halves of one photograph look alike, halves of two photographs do not: by the means of a deep layer, the other
+    half is among the two nearest far more often with trained weights than with random ones.
+    """
+    halves = []
+    for photo in photos("train"):
+        part = photo.image[:, :320, :320].float()[None] / 255
+        small = torch.nn.functional.interpolate(part, size=(64, 64), mode="area")
+        halves.append(torch.cat([small[..., :32], small[..., 32:]]))
+    images = torch.stack(halves).flatten(0, 1)  # (38, 3, 64, 32)
+    found = {}
+    for name, encoder in (
+        ("trained", vgg16_encoder(vgg16_weights())),
+        ("random", random_encoder(configuration="D")),
+    ):
+        means = encoder(images, ["conv4_1"])["conv4_1"].mean((2, 3))  # (38, 512)
+        means = torch.nn.functional.normalize(means - means.mean(0))
+        likeness = (means @ means.T).fill_diagonal_(-2)
+        partner = torch.arange(len(images)) ^ 1
+        found[name] = int((likeness.argsort(1, descending=True)[:, :2] == partner[:, None]).sum())
+    assert found["trained"] > found["random"] + 4, found
+
+
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
+        (lambda: vgg16_encoder({}), "not the weights of VGG-16"),
+        (lambda: vgg16_encoder({"features.0.weight": torch.zeros(64, 3, 3, 3)}), "not the weights of VGG-16"),
+        (lambda: vgg16_encoder({"features.0.weight": torch.zeros(64, 1, 3, 3)}), "size mismatch"),
+        (lambda: random_encoder(configuration="F"), "configuration"),
         (lambda: Encoder(small_vgg(in_channels=3).features), "BatchNorm"),
         (lambda: Encoder(nn.Sequential(nn.ReLU())), "at least one convolution"),
         (lambda: Encoder(vgg_features(((3,),), (4,)), pooling="avg"), "pooling"),

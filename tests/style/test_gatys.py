@@ -198,6 +198,15 @@ def test_starts() -> None:
     assert torch.equal(content, image(1))
 
 
+def test_images_in_any_order_of_memory() -> None:
+    """An image that was cut from a photograph, or permuted, ends in an error of the optimiser."""
+    looks, content, style = encoder(), image(1), image(2)
+    options = {"content_layer": "conv2_2", "style_layers": LAYERS, "rounds": 1, "iterations": 2, "start": "content"}
+    expected = transfer(content, style, looks, **options).image
+    other = content.contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(transfer(other, style, looks, **options).image, expected)
+
+
 def test_a_style_of_another_size() -> None:
     """A style that is twice as large has Gram matrices four times as large, and the image becomes brighter for it."""
     looks, style = encoder(), image(2, 16, 16)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from crashcourse.figures.widgets.iou import draw_iou, iou_explorer
     from crashcourse.figures.widgets.nms import draw_nms, nms_explorer
     from crashcourse.figures.widgets.receptive_field import draw_receptive_field, receptive_field_explorer
+    from crashcourse.figures.widgets.slider import picture_slider
 
 _HOME_OF = {
     "choice_widget": "choice",
@@ -16,6 +17,7 @@ _HOME_OF = {
     "draw_receptive_field": "receptive_field",
     "iou_explorer": "iou",
     "nms_explorer": "nms",
+    "picture_slider": "slider",
     "receptive_field_explorer": "receptive_field",
 }
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "draw_receptive_field",
     "iou_explorer",
     "nms_explorer",
+    "picture_slider",
     "receptive_field_explorer",
 ]
 
