@@ -1,15 +1,29 @@
 """The recipes of lesson 50: what each variant is, learns and is told, and that a small one beats its input."""
 
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
+from crashcourse.errors import CourseError
 from crashcourse.recipes import recipes
 from crashcourse.recipes.base import Job, Scale
-from crashcourse.recipes.dncnn import DNCNN_PHOTOS, FORMS, HIGHEST, SIGMA, dncnn_step, train_denoiser, with_noise
-from crashcourse.restoration import DnCNN, FFDNet, residual_loss
+from crashcourse.recipes.dncnn import (
+    DNCNN_PHOTOS,
+    FORMS,
+    HIGHEST,
+    SIGMA,
+    YARDSTICKS,
+    SmallFFDNet,
+    dncnn_step,
+    measure_yardstick,
+    train_denoiser,
+    with_noise,
+)
+from crashcourse.recipes.photographs import held_out, mean_scores, score
+from crashcourse.restoration import DnCNN, non_local_means, residual_loss
 
 TINY = Scale(
     epochs=1,
@@ -35,11 +49,11 @@ def test_a_variant_is_what_its_description_says(name):
     """Fails if a variant trains another network than the table of the study says."""
     form, says = FORMS[name], DNCNN_PHOTOS.variants[name]
     model = form.build(TINY)
-    assert isinstance(model, FFDNet if "FFDNet" in says else DnCNN)
-    if isinstance(model, DnCNN):
-        assert model.residual == ("predicts the noise" in says)
-        norms = sum(isinstance(module, nn.BatchNorm2d) for module in model.modules())
-        assert norms == (0 if "no BatchNorm" in says else TINY.depth - 2)
+    assert isinstance(model, SmallFFDNet if "FFDNet" in says else DnCNN)
+    assert form.residual == ("predicts the noise" in says)
+    assert model.residual == form.residual
+    norms = sum(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+    assert norms == (0 if "no BatchNorm" in says else TINY.depth - 2)
     assert form.every_level == ("up to 55" in says)
 
 
@@ -106,3 +120,34 @@ def test_the_study_has_the_budget_of_the_lesson_and_gpu_scale_is_the_papers_netw
     model = FORMS[recipe.default].build(large)
     assert sum(parameter.numel() for parameter in model.parameters()) == 556_097
     assert large.test_side is None
+
+
+def test_an_ffdnet_that_predicts_noise_starts_with_none():
+    """Fails if it starts far from the noisy image, so that a short training first learns to copy."""
+    noisy, sigma = torch.rand(2, 1, 7, 8), torch.tensor([10.0, 50.0])
+    model = SmallFFDNet(3, 8).eval()
+    assert torch.equal(model(noisy, sigma), noisy)
+    nn.init.ones_(model.model[-1].bias)
+    assert torch.allclose(model(noisy, sigma), noisy - 1)
+
+
+def test_yardsticks_are_measured_on_the_same_noise():
+    """Fails if a yardstick is told another level than the noise has, or is scored on other photographs."""
+    scale = replace(recipes()["yardsticks_photos"].scale("study"), test_side=48)
+    assert recipes()["yardsticks_photos"].scale("study").test_side == DNCNN_PHOTOS.scale("study").test_side
+    run = measure_yardstick(Job(scale, "non_local_means", 0, progress=False))
+    for sigma, name in ((25, "psnr"), (10, "psnr_10"), (50, "psnr_50")):
+        held = held_out(with_noise(sigma), grey=True, side=48)
+        found = mean_scores(score(lambda y, s=sigma: non_local_means(y, s, strength=0.7), held))
+        assert run.metrics[name] == pytest.approx(found["psnr"])
+    noisy = measure_yardstick(Job(scale, "noisy", 0, progress=False))
+    assert list(noisy.metrics) == list(run.metrics)
+    assert noisy.metrics["psnr"] < run.metrics["psnr"]
+    assert set(YARDSTICKS) == set(recipes()["yardsticks_photos"].variants)
+
+
+def test_without_its_package_bm3d_is_refused_in_words(monkeypatch):
+    """Fails if a study of yardsticks ends in an ImportError."""
+    monkeypatch.setitem(sys.modules, "bm3d", None)
+    with pytest.raises(CourseError, match="pip install bm3d"):
+        measure_yardstick(Job(recipes()["yardsticks_photos"].scale("study"), "bm3d", 0, progress=False))
