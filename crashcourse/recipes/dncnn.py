@@ -108,11 +108,11 @@ class Form:
 FORMS: Mapping[str, Form] = {
     "residual": Form(),
     "residual_plain": Form(batch_norm=False, rate=0.5),
-    "direct": Form(residual=False),
+    "direct": Form(residual=False, rate=0.5),
     "direct_plain": Form(residual=False, batch_norm=False, rate=0.25),
     "blind": Form(every_level=True),
     "told": Form(every_level=True, told=True, rate=1.5),
-    "told_direct": Form(residual=False, every_level=True, told=True),
+    "told_direct": Form(residual=False, every_level=True, told=True, rate=1.5),
 }
 """Variant -> what its network is like."""
 
