@@ -275,15 +275,13 @@ show_record("yardsticks_photos")
 # DnCNN-S, for one **s**pecific level, has 17 layers. From the live module:
 # %%
 from crashcourse.figures import network_diagram
+from crashcourse.inspection import summarize
 from crashcourse.restoration import DnCNN, dncnn_s
 
 with torch.device("meta"):  # shapes without numbers
     whole = dncnn_s()
-network_diagram(
-    [*whole.model[:8], *whole.model[-4:]],
-    (1, 40, 40),
-    title="DnCNN-S: its first and last layers",
-)
+rows = summarize(whole, (1, 40, 40))
+network_diagram([*rows[:8], *rows[-4:]], title="DnCNN-S: its first and last layers")
 # %% [markdown]
 # *Zeros at the border:* every layer pads with zeros, so the output is as large as the
 # input. Zhang et al. found no artefacts from it.

@@ -211,7 +211,7 @@ DNCNN_PHOTOS = Recipe(
     },
     scales={
         "laptop": LAPTOP,
-        "study": replace(LAPTOP, compares=tuple(FORMS)),
+        "study": replace(LAPTOP, compares=("residual", "residual_plain", "direct", "direct_plain", "blind", "told")),
         "gpu": Scale(  # patches, batches and epochs as in the paper
             epochs=50,
             batch_size=128,
