@@ -43,7 +43,7 @@ OTHER_LEVELS = (10, 50)
 
 
 class SmallFFDNet(FFDNet):
-    """FFDNet for a short training: BatchNorm as in the paper's figure 2, where the released weights have none.
+    """FFDNet for a short training: BatchNorm as in the paper's section III.B, where the released weights have none.
 
     Args:
         depth: number of convolutions.
