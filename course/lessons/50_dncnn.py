@@ -393,13 +393,8 @@ ROWS, COLUMNS = slice(6, 78), slice(70, 142)
 
 
 def close(image: Tensor) -> Tensor:
-    """A part of an image, enlarged twofold: (1, 144, 144)."""
-    return (
-        image[0, :, ROWS, COLUMNS]
-        .clamp(0, 1)
-        .repeat_interleave(2, 1)
-        .repeat_interleave(2, 2)
-    )
+    """A part of an image: (1, 72, 72)."""
+    return image[0, :, ROWS, COLUMNS].clamp(0, 1)
 
 
 @torch.no_grad()
@@ -447,10 +442,8 @@ measured("deviation of what was taken off", 255 * torch.cat(off).std())
 tiles = []
 for name in test.examples:
     pair = torch.cat([clean[name], noisy[name], restored(name)])  # (3, 1, 192, 192)
-    cut = (
-        pair.unfold(2, 48, 48).unfold(3, 48, 48).flatten(2, 3)[:, 0]
-    )  # (3, 16, 48, 48)
-    tiles += list(cut.transpose(0, 1))  # (3, 48, 48) each
+    cut = pair.unfold(2, 48, 48).unfold(3, 48, 48)  # (3, 1, 4, 4, 48, 48)
+    tiles += list(cut.flatten(1, 3).transpose(0, 1))  # 16 of (3, 48, 48)
 scores = torch.stack([psnr(t[None, 2:], t[None, :1])[0] for t in tiles])
 order = scores.argsort()
 chosen = [tiles[place] for place in [*order[:6:2], *order[-6::2]]]
@@ -475,9 +468,10 @@ from crashcourse.inspection import count_parameters
 from crashcourse.restoration import merge_batch_norm, tiled
 
 merged = merge_batch_norm(model)
-large = gaussian_noise(photos("test")[4].image[None, :1] / 255, 25, generator=0)
+large = restoration_photos("test", grey=True)["coffee"][None] / 255  # (1, 1, 400, 600)
+large = gaussian_noise(large, 25, generator=0)
 with torch.no_grad():
-    one_pass, folded = model(large), merged(large)  # (1, 1, 400, 600)
+    one_pass, folded = model(large), merged(large)
 pieces = tiled(model, large, tile=100, margin=budget.depth)
 print(f"{count_parameters(model):,} parameters, folded {count_parameters(merged):,}")
 print("folded, the same:", torch.allclose(folded, one_pass, atol=1e-4))
@@ -585,10 +579,7 @@ told = train("dncnn_photos", variant="told", progress=False).model
 y = noisy["coffee"]
 inner = told.model(with_noise_map(y, torch.tensor([25.0])))  # (1, 4, 96, 96)
 mine = y - F.pixel_shuffle(inner, 2)  # (1, 1, 192, 192)
-print(
-    "with your input, the same:",
-    torch.allclose(mine, told(noisy["coffee"], 25), atol=1e-5),
-)
+print("with your input, the same:", torch.allclose(mine, told(y, 25), atol=1e-5))
 # %%
 curves["told"] = [
     mean_scores(score(lambda y, s=sigma: told(y, s), at[sigma]))["psnr"]
@@ -601,20 +592,15 @@ for (name, values), colour in zip(
     axes.plot(LEVELS, values, marker="o", label=name, color=COLOURS[colour])
 axes.set(xlabel="noise level σ", ylabel="PSNR (dB)")
 axes.legend()
-show(
-    fig,
-    alt="PSNR over the level: learned 25 falls fast above 25, told falls slowly.",
-)
+alt = "PSNR over the level: learned 25 falls fast above 25, told falls slowly."
+show(fig, alt=alt)
 last = curves["told"][-1] - curves["learned 25"][-1]
 claim("σ = 50: told − learned 25", last, at_least=3, unit="dB")
 first = curves["told"][LEVELS.index(10)] - curves["learned 25"][LEVELS.index(10)]
 claim("σ = 10: told − learned 25", first, at_least=0.5, unit="dB")
 at_25 = LEVELS.index(25)
-measured(
-    "σ = 25: told − learned 25",
-    curves["told"][at_25] - curves["learned 25"][at_25],
-    "dB",
-)
+between = curves["told"][at_25] - curves["learned 25"][at_25]
+measured("σ = 25: told − learned 25", between, "dB")
 # %% [markdown]
 # And blind? From the record: one network for σ = 25, one that must find out the level,
 # and one that is told it, each scored at three levels.
