@@ -96,7 +96,7 @@ MASK_RCNN_SCENES = Recipe(
     variants={"roi_align": "regions pooled by RoIAlign", "roi_pool": "regions pooled by RoIPool, in both branches"},
     scales={
         "laptop": LAPTOP,
-        "study": replace(LAPTOP, epochs=12, compares=("roi_align", "roi_pool"), **STUDY_IMAGES),
+        "study": replace(LAPTOP, epochs=4, compares=("roi_align", "roi_pool"), **STUDY_IMAGES),
         "gpu": replace(
             LAPTOP,
             epochs=30,
