@@ -673,10 +673,10 @@ labels = ("milliseconds for an image, one core", "mAP at IoU 0.5 (%)")
 alt = "YOLO is fast and low; the other three are slower, high, and near each other."
 trade_off(points, *labels, title="Area: parameters", log=False, alt=alt)
 # %% [markdown]
-# Seeds: {record:detectors_scenes.study.seeds}. So read large differences only. From YOLO
-# to SSD an image takes nearly three times as long, and much more is found. Each further
-# step takes longer again, one and a half times and twice; for boxes alone it buys
-# little here. What Mask R-CNN takes its time for are the masks.
+# Seeds: {record:detectors_scenes.study.seeds}. So read large differences only. From
+# YOLO to SSD an image takes nearly three times as long, and much more is found. Each
+# further step takes longer again, one and a half times and twice; for boxes alone it
+# buys little here. What Mask R-CNN takes its time for are the masks.
 #
 # Read such a chart with care. It says what *these* small networks do after a few
 # epochs. Which detector is best depends on the size of the objects, the time for

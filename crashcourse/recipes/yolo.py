@@ -92,13 +92,13 @@ YOLO_SCENES = Recipe(
             **LAPTOP_IMAGES,
         ),
         "study": Scale(
-            epochs=30,
+            epochs=12,
             batch_size=16,
             learning_rate=3e-3,
-            width=32,
-            stages=(1, 1, 2),
+            width=24,
+            stages=(1, 1, 1),
             compares=("per_cell", "per_box", "equal"),
-            **{**STUDY_IMAGES, "images": 4000, "test_images": 500},
+            **STUDY_IMAGES,
         ),
         "gpu": Scale(
             epochs=60,
