@@ -138,6 +138,10 @@ KD_MISTAKES = {
         ),
         "You add up both losses over the images. Both are means over them.",
     ),
+    "for_each_image": (
+        partial(_kd, soft=lambda z, v: F.kl_div(z.log_softmax(1), v.softmax(1), reduction="none").sum(1)),
+        "A number for each image comes back. The divergence is averaged over the images, too.",
+    ),
     "sum_over_images": (
         partial(_kd, soft=lambda z, v: F.kl_div(z.log_softmax(1), v.softmax(1), reduction="sum")),
         "You add up the divergences of all images. Average them.",

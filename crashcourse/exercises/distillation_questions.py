@@ -95,6 +95,10 @@ QUESTIONS = [
                 "A divergence is never negative: it is p / q under the logarithm, not q / p.",
             ),
             "mean_of_terms": ({DIVERGENCE: 0.047638}, "That is the mean over the three classes. The terms add up."),
+            "unweighted": (
+                {DIVERGENCE: -0.46245},
+                "You added up log p / q as it is. Each is weighed with its p first.",
+            ),
             "first_term": ({DIVERGENCE: 0.30800}, "That is the first of three terms. The others are negative."),
             "cold_loss": ({LOSS: 1.72435}, "That is four times the divergence at T = 1. Soften both sides first."),
             "other_way_loss": ({LOSS: 0.61660}, "That is 4 · KL(q ‖ p). The teacher's p comes first."),
@@ -151,6 +155,7 @@ QUESTIONS = [
             "root": ({LIMIT: 0.56595}, "That is half the root of the mean square. There is no root in the limit."),
             "absolute": ({LIMIT: 0.46210}, "You averaged absolute differences. They are squared."),
             "probabilities": ({LIMIT: 1 / 21}, "You compared probabilities. In the limit it is logits."),
+            "infinite": ({LIMIT: float("inf")}, "T² grows without end, but KL goes to 0 as fast: there is a limit."),
             "zero": ({LIMIT: 0.0}, "KL goes to 0, but T² grows as fast: the product has a limit."),
             "slope_not_centred": (
                 {LIMIT_SLOPE: -0.92420},
@@ -167,6 +172,10 @@ QUESTIONS = [
             ),
             "slope_divided_twice": ({LIMIT_SLOPE: -0.15403}, "You divide by K = 3 twice."),
             "slope_at_two": ({LIMIT_SLOPE: 2 * (1 / 3 - 4 / 7)}, "That is T (q - p) at T = 2. The limit: (z - v) / K."),
+            "slope_of_probabilities": (
+                {LIMIT_SLOPE: 1 / 3},
+                "That is the probability that both give at last. The gradient T (q - p) tends to (z - v) / K.",
+            ),
             "slope_zero": (
                 {LIMIT_SLOPE: 0.0},
                 "q - p goes to 0, but T grows: T (q - p) tends to (z - v) / K.",
