@@ -115,8 +115,9 @@ for temperature in (1, 2, 1000):
     print(f"T = {temperature:4}: {row}")
 # %% [markdown]
 # The order stays, the differences shrink. What does T = 4 bring out of the teacher?
-# For each kind of garment, the mean of its probabilities over the 50 images. Which
-# classes will stand out in the row of the sneaker? Guess.
+# A row for each kind of garment: the mean of the teacher's probabilities over its 50
+# images, from white, 0, to dark blue, a half or more. Which classes will stand out in
+# the row of the sneaker? Guess.
 # %% tags=["guess"]
 print("the teacher's mean answer, T = 1 and T = 4:")
 fig, panels = figure(1, 2, height=4.0, sharey=True)
@@ -137,12 +138,14 @@ show(fig, alt=alt)
 # probabilities **soft targets**, and the labels hard ones.
 #
 # The student is to give the same probabilities, at the same temperature. How far it is
-# from that, measures the divergence of q, the student's, from p, the teacher's:
+# from that is measured by a divergence: of q, the student's, from p, the teacher's:
 #
 # $$KL(p \,\|\, q) = \sum_i p_i \log \frac{p_i}{q_i}$$
 #
 # It is 0 where both agree. (The paper writes a cross-entropy. It differs by the entropy
-# of p, in which no student can change anything: the gradients are the same.)
+# of p, in which no student can change anything: the gradients are the same.) In PyTorch
+# it is `F.kl_div(log_q, p, reduction="batchmean")`: the student first, as logarithms;
+# then the teacher; and a mean over images, of sums over classes.
 #
 # ### How strongly does it pull?
 # Take a student that has learned nothing yet, our teacher, and the gradient of the
@@ -172,8 +175,9 @@ axes.legend()
 show(fig, alt="The gradient of KL falls as 1/T²; that of T² KL levels off.")
 # %% [markdown]
 # At a high temperature it falls as 1/T². One 1/T comes from the division of the logits,
-# the other from p and q, which come nearer to each other. So the loss is multiplied by
-# **T²**. Beside it the labels are to have a small say; without T² they would have the
+# the other from p and q, which come nearer to each other. So the **soft loss** is the
+# divergence multiplied by **T²**. Beside it the labels are to have a small say, by the
+# cross-entropy that you know, at T = 1: the **hard loss**. Without T² it would have the
 # only say as T grows.
 # %% exercise="distillation.why_squared"
 # %% [markdown]
@@ -186,21 +190,25 @@ for weight in (0.0, 0.1, 1.0):
     measured(f"labels at weight {weight}: loss", loss.item())
 # %% [markdown]
 # ### What is left when T is high
-# With T² the gradient has a limit. Which one? The gradient of $T^2 \cdot KL$ in the
-# student's logit $z_i$ is $T (q_i - p_i)$. For small x, exp(x) is about 1 + x. So for
+# With T² the gradient has a limit. Which one? A cross-entropy has the gradient q − p in
+# the numbers that go into the softmax, and so has the divergence. Here those are
+# $z_i / T$, with z the student's logits. So the gradient of $T^2 \cdot KL$ in $z_i$ is
+# $T^2 (q_i - p_i) / T = T (q_i - p_i)$. For small x, exp(x) is about 1 + x. So for
 # K classes
 #
 # $$q_i \approx \frac{1 + z_i / T}{K + \sum_j z_j / T}$$
 #
-# and if both networks' logits have mean zero in each image, the sum is gone:
+# A number that is added to all logits of an image changes no probability. So take the
+# mean of each image's logits off, in both networks. Then the sum is gone, and
 # $T (q_i - p_i)$ tends to $(z_i - v_i) / K$, with v the teacher's logits. That is the
-# gradient of a squared difference: at a high temperature, **the student copies
-# logits**. A low one lets it forget about those classes that are out of the question.
+# gradient of half the mean of $(z_i - v_i)^2$ over the classes: at a high temperature,
+# **the student copies logits**. A low one lets it forget about those classes that are
+# out of the question.
 #
 # **Exercise 2** (5 minutes). Write that limit as a loss.
 # %% exercise="distillation.high_temperature"
 # %%
-from crashcourse.distillation import soft_loss
+from crashcourse.distillation import soft_loss  # T² · KL
 
 limit = high_temperature_loss(student_logits, logits).item()
 for temperature in (1, 4, 20, 100, 1000):
@@ -234,6 +242,7 @@ def step(model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
 torch.manual_seed(0)
 student = small_vgg(width=scale.width)
 job = Job(scale, "distilled", seed=0, progress=False)
+# repeated: an epoch shows each of the 500 images ROUNDS times
 run = train_on_garments(student, job, step=step, training=repeated(few, ROUNDS))
 # %% tags=["guess"]
 print("accuracy on unseen garments:")
@@ -269,10 +278,11 @@ show(fig, alt="Accuracy by epoch: with and without a teacher, both below the tea
 # them. It has fewer channels, perhaps larger maps, so a convolution and a ReLU stand
 # between, the **regressor** r:
 #
-# $$\tfrac12 \, \| u - r(v) \|^2$$
+# $$\tfrac12 \, \| h - r(g) \|^2$$
 #
-# u are the teacher's maps, v the student's. Without padding, a kernel of k makes maps
-# of N − k + 1 from maps of N: k is chosen so that the sizes agree.
+# h are the teacher's maps, the hint, and g the student's, the guided ones. The squares
+# are added up over channels and pixels. Without padding, a kernel of k × k makes maps
+# of side s − k + 1 from maps of side s: k is chosen so that the sizes agree.
 # %%
 from crashcourse.distillation import regressor
 
@@ -329,8 +339,9 @@ print("its loss, epoch by epoch:")
 for epoch, loss in enumerate(history.curve("loss"), start=1):
     measured(f"  {epoch}:", loss)
 # %% [markdown]
-# Divide by how much the teacher's maps differ from image to image. Then 0 means "no
-# more than the mean map of all images", and 1 "everything". Guess the three.
+# Divide the loss by how much the teacher's maps differ from image to image, and take
+# that from 1. Then 0 means "no more than the mean map of all images", and 1
+# "everything". Guess the three.
 # %% tags=["guess"]
 print("part of the hint that a regressor finds:")
 spread = 0.5 * (hints - hints.mean(0)).square().sum((1, 2, 3)).mean().item()
@@ -348,7 +359,9 @@ for name, one in {
 claim("hinted − distilled", found["hinted"] - found["distilled"], at_least=0.05)
 # %% [markdown]
 # As pictures: one sneaker, eight of the teacher's 32 maps, and below them all eight of
-# the distilled student's.
+# the distilled student's, each in colours of its own. A map need not look like the one
+# below it: the regressor mixes the eight before it compares. But look for what both
+# networks have found: the shoe, its sole, the background.
 # %%
 from crashcourse.figures import feature_maps
 
@@ -361,7 +374,8 @@ feature_maps(torch.cat([hints[sneaker, :8], guided[sneaker]]), columns=8, alt=al
 # ## Is it real?
 # The same, recorded with {record:distil_garments.study.seeds} seeds: other labels,
 # other first weights, another teacher each. Every student sees as many images as every
-# other, counted with repetitions. Besides the three that you know there are controls:
+# other, counted with repetitions. You know `alone`, `distilled` and `hints`. Besides
+# these there are controls:
 #
 # - `smoothed`: labels that are soft, too, but know nothing of families (lesson 18);
 # - `t1`, `t20`: other temperatures;
@@ -437,11 +451,14 @@ show_table(rows, headers, "Accuracy against the student alone, paired by seed")
 #
 # **Accuracy.** 9,500 more labels (`all_labels`) help with every seed. That is the
 # yardstick: what a student of this size could gain at most, about. All that have a
-# teacher, T = 20 apart, are above the one alone *on average*, by a quarter to a half of
-# that. But every one of those bars holds the zero: with some draws of 500 labels the
-# teacher did not help. So this study does not show a gain in accuracy. It does not show
-# that there is none, either. How many seeds would it take, if the mean and the spread
-# stayed as they are?
+# teacher, T = 20 apart, are above the one alone *on average*, by a quarter to somewhat
+# more than a half of that. But every one of those bars holds the zero: with some draws
+# of 500 labels the teacher did not help. So this study does not show a gain in
+# accuracy. It does not show that there is none, either.
+#
+# How many seeds would it take, if the mean and the spread stayed as they are? With n
+# seeds of spread s, the interval reaches about $2 s / \sqrt n$ to both sides of the
+# mean. It leaves the zero out when that is less than the mean.
 # %%
 gains = above("distilled")
 mean, spread = gains.mean().item(), gains.std().item()
@@ -503,8 +520,9 @@ show_table(rows, headers, "Accuracy of some against others, paired by seed")
 # *one number*: nothing ever pulled the bias of class 3 upwards. Raised by 3.5, it left
 # 109 errors, 14 of them on threes (section 3).
 #
-# Our digit is the sneaker. How many of 200 unseen sneakers will a student know that
-# never saw one? Guess.
+# Our digit is the sneaker. The student learns from what the teacher says, at T = 4, of
+# the 10,000 images without their sneakers, and without 1,000 that are kept apart. How
+# many of 200 unseen sneakers will it know? Guess.
 # %%
 from crashcourse.recipes.distillation import HELD_OUT, MISSING
 
@@ -532,7 +550,8 @@ measured("everything else ", before[1])
 # sneaker. Is there no knowledge, or is it hidden? Now the one number. Raise the
 # sneaker's logit by b for every image. Too little, and sneakers go on being something
 # else; too much, and everything becomes a sneaker. The paper chose b on the test set.
-# We choose it on 1,000 images that are kept apart.
+# We choose it on the 1,000 images that are kept apart. There are labelled sneakers
+# among them, but they decide this one number only: no weight learns from them.
 # %%
 from crashcourse.distillation import fitted_bias, raise_logit
 

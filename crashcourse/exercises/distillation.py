@@ -5,6 +5,11 @@ mistakes are in `distillation_loss_mistakes.py` and `distillation_hint_mistakes.
 `distillation_questions.py`.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,7 +18,9 @@ from crashcourse.exercises.case import Case
 from crashcourse.exercises.distillation_hint_mistakes import HINT_MISTAKES, LIMIT_MISTAKES
 from crashcourse.exercises.distillation_loss_mistakes import KD_MISTAKES
 from crashcourse.exercises.distillation_questions import QUESTIONS
+from crashcourse.exercises.isolation import Budget
 from crashcourse.exercises.kinds import FunctionExercise
+from crashcourse.exercises.outcome import Outcome
 
 
 def kd_loss(student: Tensor, teacher: Tensor, labels: Tensor, temperature: float, hard_weight: float) -> Tensor:
@@ -75,6 +82,25 @@ def hint_loss(guided: Tensor, hint: Tensor, weight: Tensor, bias: Tensor) -> Ten
     return 0.5 * (hint - regressed).square().sum((1, 2, 3)).mean()
 
 
+@dataclass(eq=False, kw_only=True)
+class StudentLearns(FunctionExercise):
+    """A loss between a student and a teacher, whose gradients count, except in what the teacher says: argument 1.
+
+    A learner may cut the teacher off or not: lessons call it without gradients anyway.
+    """
+
+    gradient: bool = True
+
+    def run(self, candidate: Callable[..., Any], case: Case, budget: Budget) -> Outcome:
+        """What a candidate does in one case, with a teacher that does not learn."""
+
+        @wraps(candidate)
+        def taught(first: Tensor, said: Tensor, *rest: Any) -> Any:
+            return candidate(first, said.detach(), *rest)
+
+        return super().run(taught, case, budget)
+
+
 def _kd_cases(seed: int) -> list[Case]:
     def drawn(n: int, classes: int) -> tuple[Tensor, Tensor, Tensor]:
         return 2 * torch.randn(n, classes), 1 + 3 * torch.randn(n, classes), torch.randint(classes, (n,))
@@ -98,20 +124,23 @@ def _limit_cases(seed: int) -> list[Case]:
 
 
 def _hint_cases(seed: int) -> list[Case]:
-    def drawn(n: int, c: int, size: int, d: int, kernel: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def drawn(
+        n: int, c: int, size: int, d: int, kernel: int, least: float = 0.0
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         guided = torch.randn(n, c, size, size + 1)
-        hint = torch.randn(n, d, size - kernel + 1, size - kernel + 2).relu()
+        hint = torch.randn(n, d, size - kernel + 1, size - kernel + 2).clamp(min=least)
         return guided, hint, torch.randn(d, c, kernel, kernel), torch.randn(d)
 
     return [
         Case(drawn(1, 2, 3, 2, 1), label="maps of one size"),
         Case(drawn(3, 2, 4, 3, 1), label="more channels in the teacher"),
         Case(drawn(2, 3, 5, 4 + seed % 2, 3), label="smaller maps in the teacher"),
+        Case(drawn(2, 3, 4, 2, 2, least=-9.0), label="a hint from before its ReLU, k = 2"),
     ]
 
 
 EXERCISES = [
-    FunctionExercise(
+    StudentLearns(
         name="distillation.kd_loss",
         title="The loss of a distilled student",
         lesson=42,
@@ -126,7 +155,7 @@ EXERCISES = [
         ),
         wrong=KD_MISTAKES,
     ),
-    FunctionExercise(
+    StudentLearns(
         name="distillation.high_temperature",
         title="Distillation at a high temperature",
         lesson=42,
@@ -139,7 +168,7 @@ EXERCISES = [
         ),
         wrong=LIMIT_MISTAKES,
     ),
-    FunctionExercise(
+    StudentLearns(
         name="distillation.hint_loss",
         title="The loss of a hint",
         lesson=42,

@@ -24,6 +24,19 @@ LIMIT_MISTAKES = {
         partial(_limit, centre=lambda logits: logits),
         "You compare the logits as they are. A number added to all of them changes no probability: take the mean off.",
     ),
+    "mean_added": (
+        partial(_limit, centre=lambda logits: logits + logits.mean(1, keepdim=True)),
+        "The means end up added, not taken off. From the student's logits take their own mean, likewise from the "
+        "teacher's.",
+    ),
+    "sum_taken_off": (
+        partial(_limit, centre=lambda logits: logits - logits.sum(1, keepdim=True)),
+        "You take off the sum of an image's logits. Centred means that their mean is taken off.",
+    ),
+    "axis_lost": (
+        partial(_limit, centre=lambda logits: logits - logits.mean(1)),
+        "logits.mean(1) has the shape (N,), which does not fit to (N, K): say keepdim=True.",
+    ),
     "student_alone_centred": (
         partial(_limit, centre_teacher=lambda logits: logits),
         "Only the student's logits are centred. The teacher's have a mean as well.",
@@ -67,6 +80,41 @@ LIMIT_MISTAKES = {
         partial(_limit, error=lambda difference: difference.square().mean()),
         "The half is missing: T² · KL tends to ½ of the mean square.",
     ),
+    "averaged_first": (
+        partial(_limit, error=lambda difference: 0.5 * difference.mean().square()),
+        "Centred differences add up to 0, so their mean says nothing. Square each of them, then take the mean.",
+    ),
+    "gradient": (
+        partial(_limit, error=lambda difference: difference / difference.shape[1]),
+        "That is the gradient, (z - v) / K. Return the loss that has it: half a mean of squares.",
+    ),
+    "squares_compared": (
+        lambda student, teacher: (
+            0.5 * (student - student.mean(1, keepdim=True)).square().mean()
+            - 0.5 * (teacher - teacher.mean(1, keepdim=True)).square().mean()
+        ),
+        "You subtract squares. Subtract the logits, then square the difference.",
+    ),
+    "divided_twice": (
+        partial(_limit, error=lambda difference: 0.5 * difference.square().mean() / difference.shape[1]),
+        "You divide by K twice. The mean over classes is the one 1/K of the limit.",
+    ),
+    "one_class_less": (
+        partial(_limit, error=lambda difference: 0.5 * difference.var(1).mean()),
+        "Tensor.var divides by K - 1. The limit is a mean, over all K classes: unbiased=False, or .square().mean().",
+    ),
+    "summed_over_images": (
+        partial(_limit, error=lambda difference: 0.5 * difference.square().mean(1).sum()),
+        "You add up over images. Take their mean.",
+    ),
+    "for_each_image": (
+        partial(_limit, error=lambda difference: 0.5 * difference.square().mean(1)),
+        "A number for each image comes back. Average those, too.",
+    ),
+    "as_number": (
+        partial(_limit, error=lambda difference: (0.5 * difference.square().mean()).item()),
+        ".item() makes a plain number of the loss, through which no gradient flows. Return the tensor.",
+    ),
     "summed_over_classes": (
         partial(_limit, error=lambda difference: 0.5 * difference.square().sum(1).mean()),
         "You add up over classes. 1/K is part of the limit: a mean over classes, too.",
@@ -82,6 +130,18 @@ LIMIT_MISTAKES = {
     "root": (
         partial(_limit, error=lambda difference: difference.square().mean().sqrt()),
         "You take a root. The loss is half the mean square itself.",
+    ),
+    "half_root": (
+        partial(_limit, error=lambda difference: 0.5 * difference.square().mean().sqrt()),
+        "You take half the root of the mean square. There is no root in the limit.",
+    ),
+    "norm": (
+        partial(_limit, error=lambda difference: 0.5 * difference.norm()),
+        "The norm adds up all squares and takes a root. Here their mean is taken, and no root.",
+    ),
+    "norms_of_images": (
+        partial(_limit, error=lambda difference: 0.5 * difference.norm(dim=1).mean()),
+        "You average the norms of the images. It is squares that are averaged, over images and classes.",
     ),
 }
 
@@ -100,9 +160,28 @@ def _hint(
 
 
 HINT_MISTAKES = {
+    "roles_swapped": (
+        lambda guided, hint, weight, bias: _hint(hint, guided, weight, bias),
+        "You run the teacher's maps through the regressor. It is the student who has to predict: r(guided).",
+    ),
     "without_regressor": (
         partial(_hint, regress=lambda guided, weight, bias: guided),
         "You compare the student's maps themselves. They have other channels: first the regressor.",
+    ),
+    "relu_of_difference": (
+        lambda guided, hint, weight, bias: _hint(
+            guided, hint, weight, bias, regress=F.conv2d, error=lambda d: 0.5 * d.relu().square().sum((1, 2, 3)).mean()
+        ),
+        "Your ReLU stands around the difference, where it forgives every map that is too high. It belongs to the "
+        "regressor.",
+    ),
+    "relu_on_hint": (
+        lambda guided, hint, weight, bias: _hint(guided, hint.relu(), weight, bias),
+        "The hint goes through a ReLU, too. It is compared as it comes; the ReLU is the regressor's.",
+    ),
+    "student_cut_off": (
+        lambda guided, hint, weight, bias: _hint(guided.detach(), hint, weight, bias),
+        "The value is right, but the student's maps are cut off (detach, no_grad): only the regressor would learn.",
     ),
     "no_relu": (
         partial(_hint, regress=F.conv2d),
@@ -128,7 +207,8 @@ HINT_MISTAKES = {
             _hint,
             regress=lambda guided, weight, bias: F.conv2d(guided, weight, bias, padding=weight.shape[-1] // 2).relu(),
         ),
-        "Your convolution has padding. Without it the maps shrink to the teacher's size.",
+        "Your maps keep their size: the convolution has padding, or only one weight of each kernel is used. A whole "
+        "kernel without padding shrinks them to the teacher's size.",
     ),
     "flipped": (
         partial(_hint, regress=lambda guided, weight, bias: F.conv2d(guided, weight.flip(2, 3), bias).relu()),
@@ -157,6 +237,32 @@ HINT_MISTAKES = {
     "norm": (
         partial(_hint, error=lambda difference: 0.5 * difference.square().sum((1, 2, 3)).sqrt().mean()),
         "You take the norm. It is squared in the formula: no root.",
+    ),
+    "norm_of_all": (
+        partial(_hint, error=lambda difference: 0.5 * difference.norm()),
+        "You take one norm over all images. Square it, and average over the images.",
+    ),
+    "averaged_first": (
+        partial(_hint, error=lambda difference: 0.5 * difference.mean(0).square().sum()),
+        "You average the differences of the images, and then square. Square first: else images make up for each other.",
+    ),
+    "summed_first": (
+        partial(_hint, error=lambda difference: 0.5 * difference.sum((1, 2, 3)).square().mean()),
+        "You add up the differences, and then square. Square each of them: else too much makes up for too little.",
+    ),
+    "squares_compared": (
+        lambda guided, hint, weight, bias: (
+            0.5 * (hint.square() - F.conv2d(guided, weight, bias).relu().square()).sum((1, 2, 3)).mean()
+        ),
+        "You subtract squares. Subtract the maps, then square the difference.",
+    ),
+    "mean_over_channels": (
+        partial(_hint, error=lambda difference: 0.5 * difference.square().mean(1).sum((1, 2)).mean()),
+        "You average over channels. Add up over channels and pixels.",
+    ),
+    "as_number": (
+        partial(_hint, error=lambda difference: (0.5 * difference.square().sum((1, 2, 3)).mean()).item()),
+        ".item() makes a plain number of the loss, through which no gradient flows. Return the tensor.",
     ),
     "absolute": (
         partial(_hint, error=lambda difference: 0.5 * difference.abs().sum((1, 2, 3)).mean()),

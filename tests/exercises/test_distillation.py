@@ -4,7 +4,7 @@ import torch
 
 from crashcourse.distillation import distillation_loss, logit_loss, regressor
 from crashcourse.distillation import hint_loss as room_hint_loss
-from crashcourse.exercises.distillation import high_temperature_loss, hint_loss, kd_loss
+from crashcourse.exercises.distillation import EXERCISES, high_temperature_loss, hint_loss, kd_loss
 from crashcourse.exercises.distillation_questions import LIMIT_SLOPE, QUESTIONS, SLOPE
 
 
@@ -41,3 +41,16 @@ def test_what_the_question_explains() -> None:
         loss = kd_loss(student, teacher, labels, temperature, 0.0) / temperature**2
         norms.append(float(torch.autograd.grad(loss, student)[0].norm()))
     assert 80 < norms[0] / norms[1] < 125
+
+
+def test_the_student_has_to_learn_and_the_teacher_need_not() -> None:
+    """Else a loss that is cut off from the student would pass, or one that cuts the teacher off be refused."""
+    exercises = {exercise.name: exercise for exercise in EXERCISES}
+    for name, reference in (
+        ("distillation.kd_loss", kd_loss),
+        ("distillation.high_temperature", high_temperature_loss),
+        ("distillation.hint_loss", hint_loss),
+    ):
+        exercise = exercises[name]
+        assert exercise.check(lambda s, t, *rest, f=reference: f(s, t.detach(), *rest)).verdict == "passed"
+        assert exercise.check(lambda s, t, *rest, f=reference: f(s.detach(), t, *rest)).verdict == "wrong"
