@@ -36,6 +36,10 @@ class Scale:
             For students: how many labelled images they see.
         objects: for detectors: the fewest and the most objects that are drawn for a scene, where the set's own are
             not meant.
+        depth: of restorers that are a stack: how many convolutions.
+        patch: for restorers: the side of the clean patches that they learn from; `images` is how many an epoch has.
+        test_side: for restorers: the side of the squares, from the middle of held-out photographs, to score on; whole
+            photographs where it is not set.
     """
 
     epochs: int
@@ -53,6 +57,9 @@ class Scale:
     images: int | None = None
     test_images: int | None = None
     objects: tuple[int, int] | None = None
+    depth: int | None = None
+    patch: int | None = None
+    test_side: int | None = None
 
     def settings(self) -> dict[str, Any]:
         """The budget as plain values, without the list of what is compared and without what is not set."""
