@@ -399,9 +399,7 @@ for axes, influence, title in zip(panels, (without, gated), titles, strict=True)
     axes.set(title=title, xticks=[], yticks=[])
     axes.grid(False)
 fig.colorbar(picture, ax=panels, label="log₁₀ of the influence", shrink=0.8)
-alt = (
-    "Without gates a bright square in the middle, and nothing outside; with gates all."
-)
+alt = "Without gates a square in the middle, and nothing outside; with gates all."
 show(fig, alt=alt)
 # %% [markdown]
 # Without gates: 61 behind the body, and three more by the tail's two convolutions. With
@@ -426,7 +424,7 @@ learning_curves(run.history, ["loss", "test_psnr"])
 # %%
 gain = run.metrics["psnr"] - yardstick["psnr"]
 measured("RCAN, mean over ten photographs:", run.metrics["psnr"], "dB", digits=4)
-claim("RCAN − bicubic", gain, at_least=0.3, unit="dB")
+claim("RCAN − bicubic", gain, at_least=0.7, unit="dB")
 # %% [markdown]
 # Put the weights into *your* network. All that follows is drawn by it.
 # %%
@@ -511,8 +509,8 @@ show(fig, alt="Gates of ten photographs in the first and in the last block.")
 # %% [markdown]
 # Some columns keep their colour, others do not: the gates do look at the image. In the
 # first block a starry sky or a lawn gets other gates than a face. How is it on the way
-# down? By block, the mean gate, and the standard deviation between photographs, averaged
-# over the channels:
+# down? By block, the mean gate, and the standard deviation between photographs, as a
+# mean over the channels:
 # %%
 spread = [block.std(0).mean().item() for block in gates]
 level = [block.mean().item() for block in gates]
@@ -615,14 +613,14 @@ alt = "Three rows of four squares: bicubic, the network, the truth: fine texture
 titles = [name for name in ("bicubic", "your RCAN", "truth") for _ in range(4)]
 image_grid(worst.transpose(0, 1).flatten(0, 1), titles, columns=4, alt=alt)
 # %% [markdown]
-# In our runs they come from the lawn. A straw is thinner than a pixel of the small image,
-# so where it ran cannot be told from it. Many sharp pictures fit; the answer with the
+# In our runs they come from the lawn. A straw is thinner than a pixel of the small
+# image, so where it ran cannot be told from that. Many sharp pictures fit; the answer with the
 # least error on average lies between them, and is soft. That is what L1 and PSNR ask
 # for. A network that is to *invent* straws needs another loss.
 #
 # ## Full scale
-# The paper's network, patches and batches, for the 50,000 updates of its table 1, on our
-# 19 photographs. With a GPU this cell runs it (some hours); elsewhere it shows the
+# The paper's network, patches and batches, for the 50,000 updates of its table 1, on
+# our 19 photographs. With a GPU this cell runs it (some hours); elsewhere it shows the
 # record, if there is one.
 # %%
 from crashcourse.recipes import gpu_cell
