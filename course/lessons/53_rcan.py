@@ -224,8 +224,9 @@ draw_depths(
 # With skips every depth beats bicubic, and depth is of use again: 25 convolutions reach
 # {record:depth_photos.study.skips_25.psnr:.2f} dB, 3 reach
 # {record:depth_photos.study.skips_3.psnr:.2f}. It took no parameter more. (All six had
-# one learning rate, which was chosen for networks with skips. With care a plain stack
-# of 3 would do better than this; the point is that skips need no such care.)
+# one learning rate, chosen with networks that have skips, and 400 updates. Given long
+# training, short plain stacks work: FSRCNN, with eight layers and no skip, came to
+# 37.05 dB on Set5, where bicubic has 33.66. What skips save is that time.)
 #
 # ## Skips within skips
 # EDSR stops at 32 blocks. RCAN (Zhang et al., 2018) has 200, and three kinds of ways
@@ -702,6 +703,8 @@ gpu_cell("rcan_photos")
 # Hu et al., "Squeeze-and-excitation networks", 2017, arXiv 1709.01507. R. Timofte, R.
 # Rothe, L. Van Gool, "Seven ways to improve example-based single image super
 # resolution", 2016, arXiv 1511.02228. Z. Lin et al., "Revisiting RCAN: improved
-# training for image super-resolution", 2022, arXiv 2201.11279. J. Liang et al.,
+# training for image super-resolution", 2022, arXiv 2201.11279. C. Dong, C. C. Loy, X.
+# Tang, "Accelerating the super-resolution convolutional neural network" (FSRCNN), 2016,
+# arXiv 1608.00367. J. Liang et al.,
 # "SwinIR: image restoration using Swin Transformer", 2021, arXiv 2108.10257. L. Chen et
 # al., "Simple baselines for image restoration", 2022, arXiv 2204.04676.
