@@ -24,9 +24,9 @@ OF_FEW_LABELS = ("distil_garments", "missing_garments")  # need more than 256; i
 
 def of_garments(name: str) -> bool:
     """Whether a recipe trains a classifier by the clock of epochs: those that are timed are in test_speed.py, detectors
-    in test_detector.py."""
-    recipe = recipes()[name]
-    return not recipe.timed and recipe.scales["gpu"].image_size is None and name not in OF_FEW_LABELS
+    in test_detector.py, restorers in files of their own."""
+    recipe, gpu = recipes()[name], recipes()[name].scales["gpu"]
+    return not recipe.timed and gpu.image_size is None and gpu.patch is None and name not in OF_FEW_LABELS
 
 
 def test_the_lessons_recipes_are_there_at_every_scale() -> None:
