@@ -118,8 +118,11 @@ print("gradient", now.grad.tolist(), " F - P", (now - P).tolist())
 # The optimiser is **L-BFGS** (Liu and Nocedal, 1989). It remembers its last ten steps
 # and how the gradient changed along them, guesses from that how the loss is curved, and
 # then searches along a line for a good step. That is fit for a loss without chance in
-# it: there are no batches here, only one picture of 12,288 values. Against Adam, at the
-# same number of looks:
+# it: there are no batches here, only one picture of 12,288 values.
+#
+# Below, a `Canvas` holds the pixels, and `paint` takes ten steps of L-BFGS in each
+# round, on the loss that it is given. A step needs one *look* or a few: once through
+# the network and back. Against Adam, at the same number of looks:
 # %%
 from crashcourse.style import Canvas
 from crashcourse.style.canvas import paint
@@ -157,6 +160,9 @@ claim("Adam's last loss / that of L-BFGS", seen[-1] / by_lbfgs[-1], at_least=1.2
 
 
 # %% [markdown]
+# L-BFGS starts timidly, since it knows nothing of the curvature yet, and then falls
+# faster. (Each round looks again where the last one ended: hence the flat pieces.)
+#
 # ### Content from each depth
 # What does a layer still know of the photograph? Ask each of four layers to paint it
 # from noise. Which will lose the colours, which the outlines? Guess.
@@ -173,15 +179,15 @@ image_grid(
     torch.cat([astronaut, *(canvas.picture for canvas in canvases.values())]),
     ["photograph", *depths],
     columns=5,
-    alt="A portrait, and four copies: from conv1_2 exact, deeper ones in wild colours.",
+    alt="A portrait and four copies: conv1_2's is close, deeper ones in wild colours.",
 )
 # %% [markdown]
-# Credit: NASA (public domain). From the first stage the photograph comes back, to the
-# eye, as it was. Deeper, the exact colours go, and the drawing stays: the network was
-# trained to name things in any light. But where does the noise in the last two come
-# from? Nothing asks for it to go away: a deep layer hardly sees it. So *we* have to
-# ask. **Total variation** adds up the squared differences of neighbouring pixels. By
-# hand, for four pixels:
+# Credit: NASA (public domain). From the first stage the photograph comes back, but for
+# a fine grain. Deeper, the exact colours go, and the drawing stays: the network was
+# trained to name things in any light. But where does the noise come from, more of it
+# from each layer? Nothing asks for it to go away: a deep layer hardly sees it. So *we*
+# have to ask. **Total variation** adds up the squared differences of neighbouring
+# pixels. By hand, for four pixels:
 # %%
 four = torch.tensor([[0.0, 1.0], [2.0, 5.0]])
 print("to the right:", 1**2 + 3**2, " below:", 2**2 + 4**2, " together:", 30)
@@ -286,6 +292,10 @@ show(
     fig, alt="Two matrices of 24×24: the same channels go together in other strengths."
 )
 # %% [markdown]
+# The diagonal is bright: nothing goes as well with a channel as itself. Beside it, the
+# same pairs have other strengths. And one of the photograph's channels is all but
+# silent in the painting: its row and its column are dark.
+#
 # ### The loss of a layer
 # The style loss of one layer compares G with the painting's Gram matrix A (equation 4).
 # C is the number of channels and M that of places:
@@ -450,8 +460,9 @@ show(
 likeness = [edge_likeness(one, astronaut) for one in pictures.split(1)]
 claim("likeness of edges, least β − most β", likeness[0] - likeness[-1], at_least=0.3)
 # %% [markdown]
-# There is no right value. Each point of the curve is the best picture for somebody's
-# taste, and no loss of this lesson says whose.
+# At 1e9 the portrait is gone, and what is left is the texture from above. There is no
+# right value. Each point of the curve is the best picture for somebody's taste, and no
+# loss of this lesson says whose.
 #
 # ## What did training the network have to do with it?
 # A Gram matrix can be had from *any* network. Here is the same VGG-16 with random
@@ -501,7 +512,8 @@ if record is not None:
         one.metrics["edges"] > other.metrics["edges"]
         for one, other in zip(trained, random, strict=True)
     ]
-    print(f"trained: liker edges than random on {sum(wins)} of {len(wins)} pairs")
+    count = f"{sum(wins)} of {len(wins)} pairs"
+    print(f"trained features kept more of the photograph's edges on {count}")
 # %% [markdown]
 # The authors' later code starts from the photograph itself. Likeness of edges then says
 # little: the picture stops on its way *from* the photograph. From noise, all of the
@@ -528,8 +540,8 @@ image_grid(
 # - **Strokes have a size in pixels.** A network of 3×3 kernels sees a patch of fixed
 #   size. In a photograph of 2,000 pixels, strokes would be hair. Reduce the painting or
 #   paint coarse to fine.
-# - **It is slow.** Each picture is an optimisation of its own: the next lesson trains a
-#   network that does it in one pass.
+# - **It is slow.** Each picture is an optimisation of its own. One can train a network
+#   that paints in one pass.
 #
 # ## Full scale
 # 512×512 pixels, 50 rounds. With a GPU this cell runs it; elsewhere it shows the
@@ -547,7 +559,8 @@ gpu_cell("style_transfer")
 # matrices means matching two distributions of features, with a kernel, was shown by Li
 # et al. (2017). Today a diffusion model is asked for "a mountain in ink" in words. It
 # gives finer pictures and less control: it paints *a* mountain. The two losses live on,
-# as perceptual losses (next lesson) and as measures of likeness (Zhang et al., 2018).
+# as perceptual losses (Johnson et al.) and as measures of likeness (Zhang et al.,
+# 2018).
 #
 # *References:* L. Gatys, A. Ecker, M. Bethge, "A neural algorithm of artistic style",
 # 2015, arXiv 1508.06576; the same, "Image style transfer using convolutional neural
