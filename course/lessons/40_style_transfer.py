@@ -388,7 +388,7 @@ measured(
 from crashcourse.figures import LivePicture
 from crashcourse.style import transfer
 
-settings = {"content_layer": "conv3_3", "style_layers": levels, "variation_weight": 50}
+settings = {"content_layer": "conv3_3", "style_layers": levels, "variation_weight": 150}
 live = LivePicture("Painting")
 canvas = transfer(
     photo,
