@@ -62,6 +62,8 @@ QUESTIONS = [
             "one_pooling_less": ({MAPS: (512, 64, 48)}, "You pooled twice. That is the size of stage 3."),
             "channels_of_stage_3": ({MAPS: (256, 32, 24)}, "Stage 4 has 512 channels."),
             "columns_first": ({MAPS: (512, 24, 32)}, "Rows come before columns."),
+            "channels_last": ({MAPS: (32, 24, 512)}, "Channels come first in PyTorch: (C, H, W)."),
+            "with_batch": ({GRAM: (1, 512, 512)}, "Shapes are asked without the batch: leave out the first 1."),
             "gram_of_places": ({GRAM: (768, 768)}, "That compares places. A Gram matrix compares channels."),
             "gram_keeps_places": ({GRAM: (512, 32, 24)}, "Those are the maps. The sum over places leaves none."),
             "one_row": ({GRAM: (512,)}, "That is one number for each channel. There is one for each pair."),
@@ -85,6 +87,7 @@ QUESTIONS = [
             "one_product": ({MULTIPLIED: 49_152}, "That is one entry of the matrix. It has 64 · 64."),
             "entries": ({MULTIPLIED: 4_096}, "Those are the entries. Each is a sum over 256 · 192 places."),
             "row": ({MULTIPLIED: 3_145_728}, "That is one row of the matrix. It has 64 rows."),
+            "additions_too": ({MULTIPLIED: 402_653_184}, "You counted the additions, too."),
             "half_saved": ({MULTIPLIED: 102_236_160}, "One could save the half below the diagonal. F Fᵀ makes all."),
             "convolution": (
                 {MULTIPLIED: 84_934_656},
