@@ -4,11 +4,17 @@ Paper: Gatys et al., 2015, arXiv 1508.06576, equations 1, 3 and 4. The mistakes 
 `style_loss_mistakes.py`, the questions in `style_questions.py`.
 """
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from crashcourse.exercises.case import Case
+from crashcourse.exercises.isolation import Budget
 from crashcourse.exercises.kinds import FunctionExercise
+from crashcourse.exercises.outcome import Outcome
 from crashcourse.exercises.style_gram_mistakes import GRAM_MISTAKES, STYLE_MISTAKES
 from crashcourse.exercises.style_loss_mistakes import CONTENT_MISTAKES, VARIATION_MISTAKES
 from crashcourse.exercises.style_questions import QUESTIONS
@@ -114,12 +120,24 @@ def _variation_cases(seed: int) -> list[Case]:
     ]
 
 
+class _LossExercise(FunctionExercise):
+    """A loss from which pixels learn: the gradient of the maps counts, that of the target does not."""
+
+    def run(self, candidate: Callable[..., Any], case: Case, budget: Budget) -> Outcome:
+        @wraps(candidate)
+        def prepared(maps: Tensor, target: Tensor) -> Any:
+            return candidate(maps, target.detach())
+
+        return super().run(prepared, case, budget)
+
+
 EXERCISES = [
     FunctionExercise(
         name="style.gram",
         title="The Gram matrix",
         lesson=40,
         reference=gram,
+        gradient=True,
         cases=_gram_cases,
         hints=(
             "First make each channel a row of numbers, one for each place. Then multiply each row with each row.",
@@ -128,11 +146,12 @@ EXERCISES = [
         ),
         wrong=GRAM_MISTAKES,
     ),
-    FunctionExercise(
+    _LossExercise(
         name="style.content_loss",
         title="The content loss",
         lesson=40,
         reference=content_loss,
+        gradient=True,
         cases=_content_cases,
         hints=(
             "Subtract, square, add up. What stands before the sum?",
@@ -141,11 +160,12 @@ EXERCISES = [
         ),
         wrong=CONTENT_MISTAKES,
     ),
-    FunctionExercise(
+    _LossExercise(
         name="style.layer_loss",
         title="The style loss of a layer",
         lesson=40,
         reference=style_layer_loss,
+        gradient=True,
         cases=_style_cases,
         hints=(
             "Compare Gram matrices, not maps. Then divide by numbers that you can read off the shape of the maps.",
@@ -159,6 +179,7 @@ EXERCISES = [
         title="Total variation",
         lesson=40,
         reference=total_variation,
+        gradient=True,
         cases=_variation_cases,
         hints=(
             "Shift the image by one column and subtract; then by one row.",

@@ -51,6 +51,33 @@ GRAM_MISTAKES = {
         lambda maps: torch.einsum("nchw,ndhw->cd", maps, maps),
         "You added up the matrices of the images, or lost their dimension. Each image has its own: (N, C, C).",
     ),
+    "images_reshaped_into_rows": (
+        lambda maps: maps.reshape(maps.shape[1], -1) @ maps.reshape(maps.shape[1], -1).T,
+        "Your rows hold the places of all images, and with several images reshape mixes their channels. Each image has "
+        "a matrix of its own: (N, C, C).",
+    ),
+    "first_image": (
+        lambda maps: maps[0].flatten(1) @ maps[0].flatten(1).T,
+        "You take the first image alone. The result has a matrix for each image, also where there is one: (N, C, C).",
+    ),
+    "first_image_in_a_batch": (
+        lambda maps: _gram(maps[:1]),
+        "Only the first image has a matrix in your result. Leave the dimension of images in all steps.",
+    ),
+    "maps_multiplied": (
+        lambda maps: maps @ maps.mT,
+        "@ multiplies the last two dimensions: rows of a map with rows of the same map. Make each channel one row "
+        "first: maps.flatten(2).",
+    ),
+    "maps_multiplied_and_summed": (
+        lambda maps: (maps @ maps.mT).sum((2, 3)),
+        "@ of the maps never lets two channels meet, and adding up afterwards does not help. Make each channel one row "
+        "first: maps.flatten(2).",
+    ),
+    "every_column_with_every_column": (
+        lambda maps: maps.sum(3) @ maps.sum(3).mT,
+        "Places of one row meet that lie in different columns. Both factors are taken at the same place.",
+    ),
     "diagonal": (
         lambda maps: maps.square().sum((2, 3)),
         "That is the diagonal: each channel with itself. Style is in the pairs.",
@@ -150,6 +177,64 @@ STYLE_MISTAKES = {
     "upper_half": (
         partial(_style, difference=lambda maps, target: (_gram(maps) - target).triu()),
         "You count each pair once. The sum runs over all entries.",
+    ),
+    "mean": (
+        partial(_style, error=lambda difference: difference.square().mean(), below=lambda c, h, w: 1),
+        "That is F.mse_loss: it divides by C² and by nothing else. The 4 and M² are missing.",
+    ),
+    "channels_twice": (
+        partial(_style, error=lambda difference: difference.square().mean()),
+        "C² comes in twice: you take a mean over pairs in place of the sum, or count channels among the places.",
+    ),
+    "half_the_sum": (
+        partial(_style, below=lambda c, h, w: 2),
+        "You wrote the content loss for Gram matrices. Here the factor is 1 / (4 C² M²).",
+    ),
+    "height_plus_width": (
+        partial(_style, below=lambda c, h, w: 4 * c**2 * (h + w) ** 2),
+        "M is the number of places, H · W, not H + W.",
+    ),
+    "brackets": (
+        partial(_style, below=lambda c, h, w: 4 / (c**2 * (h * w) ** 2)),
+        "Python goes from left to right: it divides by 4 and multiplies by the rest. Set 4 * C**2 * M**2 in brackets.",
+    ),
+    "four_squared": (
+        partial(_style, below=lambda c, h, w: (4 * c * h * w) ** 2),
+        "The 4 is squared as well: 4 C² M² is not (4 C M)².",
+    ),
+    "root_of_all": (
+        partial(_style, error=lambda difference: difference.square().sum().sqrt(), below=lambda c, h, w: 4 * c * h * w),
+        "You take the norm of the difference, and leave C and M unsquared. In the formula all of them are squared.",
+    ),
+    "places_of_the_gram": (
+        partial(_style, below=lambda c, h, w: 4 * c**2 * c**4),
+        "You took M from the shape of the Gram matrix. The places are in the maps: H · W.",
+    ),
+    "places_in_own_gram_alone": (
+        partial(
+            _style,
+            difference=lambda maps, target: _gram(maps) / maps[0, 0].numel() - target,
+            below=lambda c, h, w: 4 * c**2,
+        ),
+        "You moved M into your own Gram matrix. The target is not divided by it, so the two cannot be compared.",
+    ),
+    "squares_compared": (
+        lambda maps, target: _style(
+            maps, target, difference=lambda m, t: _gram(m).square() - t.square(), error=Tensor.sum
+        ),
+        "You square first and subtract afterwards. (G - A)² is not G² - A².",
+    ),
+    "for_each_image": (
+        partial(_style, error=lambda difference: difference.square().sum((1, 2))),
+        "A tensor of one number for each image comes back. Add up over all dimensions.",
+    ),
+    "number": (
+        lambda maps, target: _style(maps, target).item(),
+        ".item() makes a plain number, through which no gradient flows. Return the tensor.",
+    ),
+    "detached": (
+        lambda maps, target: _style(maps.detach(), target),
+        "You cut the maps off from the image, so no gradient comes to its pixels. Leave out .detach() and no_grad.",
     ),
     "target_made_a_gram": (
         partial(_style, difference=lambda maps, target: _gram(maps) - target @ target.transpose(1, 2)),

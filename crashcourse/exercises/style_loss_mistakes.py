@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def _content(
@@ -54,6 +55,22 @@ CONTENT_MISTAKES = {
         partial(_content, error=lambda d: 0.5 * d.square().sum((1, 2, 3))),
         "A number for each image comes back. One number is the loss.",
     ),
+    "mean_over_images_and_places": (
+        partial(_content, error=lambda d: 0.5 * d.square().sum(1).mean()),
+        "You add up over channels and take the mean of the rest. Add up over images and places, too.",
+    ),
+    "for_each_place": (
+        partial(_content, error=lambda d: 0.5 * d.square().sum(1)),
+        "You add up over channels alone, and a number for each place comes back. Add up over places, too.",
+    ),
+    "number": (
+        partial(_content, error=lambda d: 0.5 * d.square().sum().item()),
+        ".item() makes a plain number, through which no gradient flows. Return the tensor.",
+    ),
+    "detached": (
+        lambda maps, target: _content(maps.detach(), target.detach()),
+        "You cut the maps off from the image, so no gradient comes to its pixels. Leave out .detach() and no_grad.",
+    ),
     "not_squared": (
         partial(_content, error=lambda d: 0.5 * d.sum()),
         "The differences are not squared, so they cancel.",
@@ -83,6 +100,12 @@ def _variation(
 ) -> Tensor:
     """`total_variation` with one thing wrong: what the keyword arguments say."""
     return result(error(right(images)), error(below(images)))
+
+
+def _inner(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Differences to the right and below, of the pixels that have both neighbours."""
+    here = images[..., :-1, :-1]
+    return images[..., :-1, 1:] - here, images[..., 1:, :-1] - here
 
 
 VARIATION_MISTAKES = {
@@ -150,6 +173,41 @@ VARIATION_MISTAKES = {
     "root": (
         partial(_variation, result=lambda right, below: (right + below).sqrt()),
         "You take a root of the sum. There is none.",
+    ),
+    "added_then_squared": (
+        lambda images: sum(_inner(images)).square().sum(),
+        "You add the two differences of a pixel and square afterwards: a rise to the right and a fall below cancel. "
+        "Square each of them.",
+    ),
+    "lengths": (
+        lambda images: sum(d.square() for d in _inner(images)).sqrt().sum(),
+        "You add up √(right² + below²), the length of the slope at each pixel. Here there is no root.",
+    ),
+    "zeros_around": (
+        partial(
+            _variation, right=lambda x: F.pad(x, (0, 1)).diff(dim=3), below=lambda x: F.pad(x, (0, 0, 0, 1)).diff(dim=2)
+        ),
+        "You put zeros behind the edge and compare with them. Pixels at the edge have no neighbour there.",
+    ),
+    "both_sides": (
+        partial(_variation, result=lambda right, below: 2 * (right + below)),
+        "You count each pair of neighbours twice, once from either side. Right and below are enough.",
+    ),
+    "curvature": (
+        partial(_variation, right=lambda x: x.diff(2, dim=3), below=lambda x: x.diff(2, dim=2)),
+        "You took differences of differences. In diff(n, dim), n says how often.",
+    ),
+    "grey": (
+        lambda images: _variation(images.mean(1, keepdim=True)),
+        "You take the mean of the colours first. Each channel has differences of its own.",
+    ),
+    "first_image": (
+        lambda images: _variation(images[:1]),
+        "You look at the first image alone. Add up over all of them.",
+    ),
+    "mean_over_images": (
+        lambda images: _variation(images) / len(images),
+        "You divide by the number of images. The sum runs over them, too.",
     ),
     "across_channels": (
         partial(_variation, right=lambda x: x[:, 1:] - x[:, :-1]),
