@@ -257,15 +257,17 @@ BLOCK_MISTAKES = {
         partial(Up, convolve=lambda block, joined: _convolve(block, joined.relu())),
         "There is a ReLU on what is concatenated. Only the two convolutions have one behind them.",
     ),
-    "does_not_fit": (
+    "along_the_batch": (
         partial(Up, join=lambda skip, raised: torch.cat([skip, raised])),
-        "What you concatenate never fits together. Either the dimension is wrong: channels are dimension 1, and "
-        "torch.cat takes 0 unless told otherwise. Or you cut the skip to another size than that of the enlarged map.",
+        "You do not join along the channels: they are dimension 1, and torch.cat takes 0 unless told otherwise.",
+    ),
+    "size_of_below": (
+        partial(Up, cut=lambda skip, height, width: _middle(skip, height // 2, width // 2)),
+        "You cut the skip to the size of the map from below. Cut it to that of the enlarged map.",
     ),
     "not_cropped": (
         partial(Up, cut=lambda skip, height, width: skip),
-        "The skip is larger than the enlarged map. Cut out its middle before you concatenate: rows are dimension 2, "
-        "columns 3.",
+        "The skip is larger than the enlarged map: cut out its middle, in rows (dimension 2) and columns (3).",
     ),
     "a_fixed_cut": (
         partial(Up, cut=lambda skip, height, width: skip[:, :, 4 : 4 + height, 4 : 4 + width]),
@@ -285,8 +287,7 @@ BLOCK_MISTAKES = {
     ),
     "joined_are_the_inputs": (
         partial(Up, joined_channels=lambda inputs, skips, raised: inputs),
-        "Your first convolution reads in_channels. In the paper the skip and the enlarged map have as many together; "
-        "in general they have skip_channels + out_channels.",
+        "Your first convolution reads in_channels. What is concatenated has skip_channels + out_channels.",
     ),
     "joined_are_twice_the_outputs": (
         partial(Up, joined_channels=lambda inputs, skips, raised: 2 * raised),

@@ -105,6 +105,14 @@ def _excess_in_zeros(image: Tensor, margin: int, right: int, down: int) -> Tenso
     return F.pad(F.pad(image, (0, right, 0, down)), (margin,) * 4, mode="reflect")
 
 
+def _zeros_behind_the_mirror(image: Tensor, margin: int, right: int, down: int) -> Tensor:
+    return F.pad(F.pad(image, (margin,) * 4, mode="reflect"), (0, right, 0, down))
+
+
+def _mirror_of_the_mirror(image: Tensor, margin: int, right: int, down: int) -> Tensor:
+    return F.pad(F.pad(image, (margin,) * 4, mode="reflect"), (0, right, 0, down), mode="reflect")
+
+
 def _mirrored_twice(image: Tensor, margin: int, right: int, down: int) -> Tensor:
     return F.pad(F.pad(image, (0, right, 0, down), mode="reflect"), (margin,) * 4, mode="reflect")
 
@@ -141,6 +149,17 @@ def _cut_in_front(image: Tensor, margin: int, right: int, down: int) -> Tensor:
 
 def _begins_late(network: Network, image: Tensor, tile: int, margin: int) -> Tensor:
     return tiles(network, image, tile, margin, pad=_cut_in_front)
+
+
+def _places_swapped(network: Network, image: Tensor, tile: int, margin: int) -> Tensor:
+    height, width = image.shape[2:]
+    wide, side = reflected(image, margin, -width % tile, -height % tile), tile + 2 * margin
+    pieces = [
+        network(wide[:, :, left : left + side, top : top + side])
+        for top in range(0, height, tile)
+        for left in range(0, width, tile)
+    ]
+    return torch.cat(pieces)
 
 
 def _half_a_context(network: Network, image: Tensor, tile: int, margin: int) -> Tensor:
@@ -204,6 +223,16 @@ TILE_MISTAKES = {
         "You fill what the last tiles reach beyond the image with zeros, and mirror those. Mirror the image itself, by "
         "the margin and what is lacking at once.",
     ),
+    "zeros_behind_the_mirror": (
+        partial(tiles, pad=_zeros_behind_the_mirror),
+        "You mirror the image by the margin only, and put zeros behind that. The last windows see them: mirror it by "
+        "the margin and what the last tiles reach beyond it, at once.",
+    ),
+    "mirror_of_the_mirror": (
+        partial(tiles, pad=_mirror_of_the_mirror),
+        "You mirror the image by the margin, and then the result once more, about its own border. Mirror the image "
+        "once, by the margin and what the last tiles reach beyond it.",
+    ),
     "mirrored_twice": (
         partial(tiles, pad=_mirrored_twice),
         "You mirror twice: by what the last tiles reach beyond the image, and the result by the margin. The second "
@@ -223,6 +252,10 @@ TILE_MISTAKES = {
         _begins_late,
         "A window runs over the border of the continued image, or too little was added there. The window of the tile "
         "at (top, left) begins at (top, left) of the continued image, which already lies the margin further out.",
+    ),
+    "places_swapped": (
+        _places_swapped,
+        "You cut windows at (left, top). Rows come first: wide[:, :, top : top + side, left : left + side].",
     ),
     "half_a_context": (
         _half_a_context,
