@@ -36,9 +36,9 @@ from crashcourse.figures.segments import painted
 # %% [markdown]
 # ## The problem: a thin line
 # The pictures of this lesson are drawn. They look a little like cells under a
-# differential interference contrast microscope: grey, lit from one side, noisy. The
-# truth numbers every cell. Between cells that touch, it has a line of background, about
-# two pixels wide.
+# differential interference contrast microscope (DIC): grey, lit from one side, noisy.
+# The truth numbers every cell. Between cells that touch, it has a line of background,
+# about two pixels wide.
 # %%
 from crashcourse.datasets import cells
 
@@ -126,6 +126,16 @@ print("concatenated:", torch.cat([skip, below]).tolist())
 # convolution sees both, and can still add them, with weights of 1 and 1. It has to read
 # twice as many channels for that.
 #
+# ### Enlarging, learned
+# A **transposed convolution** of 2×2, with a stride of 2, makes four pixels of each:
+# its value times each of the four weights of the kernel. With several channels it sums
+# over those that come in, as any convolution does, and adds a bias. As a layer it is
+# `nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2)`. Two pixels, enlarged:
+# %%
+two_pixels = torch.tensor([[[[1.0, 10]]]])  # (1, 1, 1, 2)
+kernel = torch.tensor([[[[1.0, 2], [3, 4]]]])  # (in, out, 2, 2)
+print(F.conv_transpose2d(two_pixels, kernel, stride=2)[0, 0].int())  # (2, 4)
+# %% [markdown]
 # ### No zeros from outside
 # U-Net's 3×3 convolutions are **valid**: they answer only where they see nine real
 # pixels. Each takes one pixel off every side. Two convolutions a level, and then a
@@ -163,8 +173,9 @@ print("the same:", torch.allclose(mine(deep, fine), theirs(deep, fine), atol=1e-
 # %% exercise="unet.why_concatenate"
 # %% [markdown]
 # ### The whole network
-# Drawn from the live module. Blue goes down, orange comes up; numbers over the grey
-# arrows are the sides of a skip, before and after its crop.
+# Drawn from the live module. Blue maps lie on the way down, orange ones on the way up.
+# Arrows that point to the right and down pool, those that end upwards enlarge; numbers
+# over the grey arrows are the sides of a skip, before and after its crop.
 # %%
 from crashcourse.figures.segments import u_diagram
 from crashcourse.inspection import count_parameters, summarize
@@ -439,8 +450,9 @@ alt = "Two pictures, their cells, and the objects found: many; without the map, 
 image_grid(pictures, titles, columns=4, alt=alt)
 # %% [markdown]
 # One run each proves little. The record has more seeds, and takes the network apart:
-# zeros in place of valid convolutions, skips added, no skips at all, and a relative
-# that comes below.
+# zeros in place of valid convolutions (`padded`), skips added (`added`), no skips at
+# all (`no_skips`), and a relative that comes below (`resunet`). `border` is the run
+# with the map, `plain` that without.
 # %%
 from crashcourse.recipes import load_record, show_record
 
@@ -510,8 +522,9 @@ image_grid(
 # ## Seams, seen and measured
 # A trained network, and a picture of 264×264: six tiles of 44 along each side. Three
 # ways to cut: windows that overlap (the strategy from above), and each tile alone, with
-# its own mirror image around it, or with zeros. What is drawn is the *error*: how far
-# the probability of "cell" is from that of one pass, in the middle of the picture.
+# its own mirror image around it, or with zeros. Drawn is the middle of the picture:
+# above, the probability of "cell"; below, its *error*, how far it is from that of one
+# pass.
 # %%
 from crashcourse.recipes.unet import as_input
 
@@ -609,8 +622,8 @@ show_source(ResidualBlock)
 # %% [markdown]
 # Three more things are new: BatchNorm in each block; strided convolutions in place of
 # max pooling; and on the way up bilinear **interpolation** in place of the transposed
-# convolution, which costs no weights and cannot leave a checkerboard. Convolutions are
-# padded.
+# convolution. It costs no weights and cannot leave a checkerboard, as four different
+# weights can. Convolutions are padded.
 # %%
 with torch.device("meta"):
     relative = resunet()
@@ -677,6 +690,7 @@ for name, value in zip(("background", *few.classes), class_iou(matrix), strict=T
 claim("mean IoU on the four scenes it has seen", mean_iou(matrix), at_least=0.6)
 image_grid(
     [*(few.images / 255), *painted(classes), *painted(said)],
+    [*["scene"] * 4, *["truth"] * 4, *["network"] * 4],
     columns=4,
     alt="Four scenes, the class of each pixel as a colour, and what the network says.",
 )
@@ -697,8 +711,9 @@ image_grid(
 # finds them. Xue et al. (2020) trained a residual U-Net with a softmax over three
 # landmarks and background on 34,089 cardiac MR images (34,019 in the arXiv version) of
 # 2,329 patients. On 531 other patients it found the landmarks in 99.7 to 100 % of
-# long-axis cine images, 2 to 3.5 mm off. A network that can say *not found*, because no
-# pixel is bright, is worth more in a clinic than one that always points somewhere.
+# long-axis cine images (films of the beating heart), 2 to 3.5 mm off. A network that
+# can say *not found*, because no pixel is bright, is worth more in a clinic than one
+# that always points somewhere.
 #
 # ## Full scale
 # The network of 2015, 400 pictures of 388×388. With a GPU this cell runs it; elsewhere

@@ -1,7 +1,8 @@
 """Lesson 31, U-Net: an up block, prediction in overlapping tiles and the weights of borders to write.
 
 Paper: Ronneberger et al., 2015, arXiv 1505.04597, figures 1 and 2 and equation 2. The mistakes are in
-`unet_block_mistakes.py`, `unet_tile_mistakes.py` and `unet_weight_mistakes.py`, the questions in `unet_questions.py`.
+`unet_block_mistakes.py`, `unet_tile_mistakes.py`, `unet_join_mistakes.py` and `unet_weight_mistakes.py`, the questions
+in `unet_questions.py`.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from crashcourse.exercises.case import Case
 from crashcourse.exercises.kinds import FunctionExercise, ModuleExercise
 from crashcourse.exercises.unet_block_mistakes import BLOCK_MISTAKES
+from crashcourse.exercises.unet_join_mistakes import JOIN_MISTAKES
 from crashcourse.exercises.unet_questions import QUESTIONS
 from crashcourse.exercises.unet_tile_mistakes import TILE_MISTAKES
 from crashcourse.exercises.unet_weight_mistakes import WEIGHT_MISTAKES
@@ -25,7 +27,8 @@ class Up(nn.Module):
 
     The map from below is enlarged by a 2×2 transposed convolution of stride 2, without a ReLU. Of the skip, which is at
     least as large, the middle is cut out; what is cut off is as much above as below, and as much left as right. Both
-    are concatenated, the skip first, and go through two valid 3×3 convolutions, each with a ReLU.
+    are concatenated, the skip first, and go through two valid 3×3 convolutions, each with a ReLU. Layers are created in
+    the order in which they are used.
 
     Args:
         in_channels: of the map from below.
@@ -99,22 +102,34 @@ def border_weights(
 
 
 class OneSize:
-    """A small network that takes windows of one size; it cannot be changed, and is its own copy."""
+    """A small network that takes windows of one size; it cannot be changed, and is its own copy.
 
-    def __init__(self, kernel: Tensor, tile: int) -> None:
-        self._kernel, self._side = kernel, tile + kernel.shape[2] - 1
+    If it pools, a pixel's result depends on where in the window it lies, as a U-Net's does.
+    """
+
+    def __init__(self, kernel: Tensor, tile: int, *, pools: bool = False) -> None:
+        self._kernel, self._tile, self._side, self._pools = kernel, tile, tile + kernel.shape[2] - 1, pools
 
     def __call__(self, window: Tensor) -> Tensor:
         """(1, C, side, side) -> (1, K, tile, tile)."""
         got = tuple(window.shape[2:])
         if got != (self._side, self._side):
-            kind = "too small" if min(got) < self._side else "too large"
-            raise ValueError(f"this window is {kind}: {got} came, and the network takes ({self._side}, {self._side})")
-        return F.conv2d(window, self._kernel).tanh()
+            raise ValueError(
+                f"this window is {self._fault(got)}: {got} came, and the network takes ({self._side}, {self._side})"
+            )
+        said = F.conv2d(window, self._kernel).tanh()
+        return said + F.interpolate(F.max_pool2d(said, 2), scale_factor=2) if self._pools else said
+
+    def _fault(self, got: tuple[int, ...]) -> str:
+        if got == (self._tile, self._tile):
+            return "as small as a tile"
+        if min(got) >= self._side:
+            return "too large"
+        return "too small" if max(got) < self._side else "too small in one direction"
 
     def __repr__(self) -> str:
-        side, margin = self._side, self._kernel.shape[2] // 2
-        return f"a network that takes windows of {side}×{side} and gives out {side - 2 * margin}×{side - 2 * margin}"
+        side, tile, pools = self._side, self._tile, ", and pools by 2" if self._pools else ""
+        return f"a network that takes windows of {side}×{side} and gives out {tile}×{tile}{pools}"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "OneSize":
         return self
@@ -146,7 +161,8 @@ def _tile_cases(seed: int) -> list[Case]:
     for (channels, height, width), tile, margin, label in forms:
         kernel = torch.randn(1, channels, 2 * margin + 1, 2 * margin + 1) / (2 * margin + 1)
         image = torch.rand(1, channels, height, width) + torch.linspace(0, 1, width)
-        cases.append(Case((OneSize(kernel, tile), image, tile, margin), label=label, picture="image"))
+        network = OneSize(kernel, tile, pools=tile == 6)
+        cases.append(Case((network, image, tile, margin), label=label, picture="image"))
     return cases
 
 
@@ -197,7 +213,7 @@ EXERCISES = [
             'F.pad(image, (left, right, top, bottom), mode="reflect"); two loops with range(0, H, tile); torch.cat '
             "along 3 for a row, along 2 for all rows; cut to H×W at the end.",
         ),
-        wrong=TILE_MISTAKES,
+        wrong={**TILE_MISTAKES, **JOIN_MISTAKES},
     ),
     FunctionExercise(
         name="segmentation.border_weights",

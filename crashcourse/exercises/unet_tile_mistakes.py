@@ -1,4 +1,7 @@
-"""Lesson 31, U-Net: what people get wrong in overlapping tiles, each as code that behaves so, with its hint."""
+"""Lesson 31, U-Net: what people get wrong in the windows of overlapping tiles, each as code that behaves so.
+
+How tiles are counted and joined is in `unet_join_mistakes.py`.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +14,7 @@ Network = Callable[[Tensor], Tensor]
 Pad = Callable[[Tensor, int, int, int], Tensor]
 
 
-def _reflected(image: Tensor, margin: int, right: int, down: int) -> Tensor:
+def reflected(image: Tensor, margin: int, right: int, down: int) -> Tensor:
     return F.pad(image, (margin, margin + right, margin, margin + down), mode="reflect")
 
 
@@ -38,13 +41,13 @@ def _rows_first(image: Tensor, margin: int, right: int, down: int) -> Tensor:
     return F.pad(image, (margin, margin + down, margin, margin + right), mode="reflect")
 
 
-def _tiles(
+def tiles(
     network: Network,
     image: Tensor,
     tile: int,
     margin: int,
     *,
-    pad: Pad = _reflected,
+    pad: Pad = reflected,
     step: Callable[[int, int], int] = lambda tile, margin: tile,
     cut: Callable[[Tensor, int, int, int], Tensor] = lambda whole, height, width, margin: whole[..., :height, :width],
 ) -> Tensor:
@@ -85,19 +88,7 @@ def _in_one_pass(network: Network, image: Tensor, tile: int, margin: int) -> Ten
 
 
 def _small_last(network: Network, image: Tensor, tile: int, margin: int) -> Tensor:
-    return _tiles(network, image, tile, margin, pad=lambda image, margin, right, down: _reflected(image, margin, 0, 0))
-
-
-def _last_left_out(network: Network, image: Tensor, tile: int, margin: int) -> Tensor:
-    height, width = image.shape[2:]
-    whole = torch.zeros_like(image[:, :1])
-    rows, columns = height // tile * tile, width // tile * tile
-    wide, side = _reflected(image, margin, 0, 0), tile + 2 * margin
-    for top in range(0, rows, tile):
-        for left in range(0, columns, tile):
-            piece = network(wide[:, :, top : top + side, left : left + side])
-            whole[:, :, top : top + tile, left : left + tile] = piece
-    return whole
+    return tiles(network, image, tile, margin, pad=lambda image, margin, right, down: reflected(image, margin, 0, 0))
 
 
 def _no_margin(network: Network, image: Tensor, tile: int, margin: int) -> Tensor:
@@ -110,31 +101,86 @@ def _no_margin(network: Network, image: Tensor, tile: int, margin: int) -> Tenso
     return torch.cat(rows, 2)
 
 
-def _stitched_across(network: Network, image: Tensor, tile: int, margin: int) -> Tensor:
+def _excess_in_zeros(image: Tensor, margin: int, right: int, down: int) -> Tensor:
+    return F.pad(F.pad(image, (0, right, 0, down)), (margin,) * 4, mode="reflect")
+
+
+def _zeros_behind_the_mirror(image: Tensor, margin: int, right: int, down: int) -> Tensor:
+    return F.pad(F.pad(image, (margin,) * 4, mode="reflect"), (0, right, 0, down))
+
+
+def _mirror_of_the_mirror(image: Tensor, margin: int, right: int, down: int) -> Tensor:
+    return F.pad(F.pad(image, (margin,) * 4, mode="reflect"), (0, right, 0, down), mode="reflect")
+
+
+def _mirrored_twice(image: Tensor, margin: int, right: int, down: int) -> Tensor:
+    return F.pad(F.pad(image, (0, right, 0, down), mode="reflect"), (margin,) * 4, mode="reflect")
+
+
+def _excess_on_both_sides(network: Network, image: Tensor, tile: int, margin: int) -> Tensor:
     height, width = image.shape[2:]
     down, right = -height % tile, -width % tile
-    wide, side, columns = _reflected(image, margin, right, down), tile + 2 * margin, []
-    for top in range(0, height, tile):
-        column = [network(wide[:, :, top : top + side, left : left + side]) for left in range(0, width, tile)]
-        columns.append(torch.cat(column, 2))
-    return torch.cat(columns, 3)[:, :, :height, :width]
+    top, left = down // 2, right // 2
+    around = (margin + left, margin + right - left, margin + top, margin + down - top)
+    wide = F.pad(image, around, mode="reflect")
+    return tiles(
+        network,
+        wide[:, :, margin:-margin, margin:-margin],
+        tile,
+        margin,
+        pad=lambda *_: wide,
+        cut=lambda whole, *_: whole[:, :, top : top + height, left : left + width],
+    )
+
+
+def _last_moved_back(network: Network, image: Tensor, tile: int, margin: int) -> Tensor:
+    height, width = image.shape[2:]
+    wide, side, whole = reflected(image, margin, 0, 0), tile + 2 * margin, torch.zeros_like(image[:, :1])
+    for top in [*range(0, height - tile, tile), height - tile]:
+        for left in [*range(0, width - tile, tile), width - tile]:
+            piece = network(wide[:, :, top : top + side, left : left + side])
+            whole[:, :, top : top + tile, left : left + tile] = piece
+    return whole
+
+
+def _cut_in_front(image: Tensor, margin: int, right: int, down: int) -> Tensor:
+    return reflected(image, margin, right, down)[:, :, margin:, margin:]
+
+
+def _begins_late(network: Network, image: Tensor, tile: int, margin: int) -> Tensor:
+    return tiles(network, image, tile, margin, pad=_cut_in_front)
+
+
+def _places_swapped(network: Network, image: Tensor, tile: int, margin: int) -> Tensor:
+    height, width = image.shape[2:]
+    wide, side = reflected(image, margin, -width % tile, -height % tile), tile + 2 * margin
+    pieces = [
+        network(wide[:, :, left : left + side, top : top + side])
+        for top in range(0, height, tile)
+        for left in range(0, width, tile)
+    ]
+    return torch.cat(pieces)
+
+
+def _half_a_context(network: Network, image: Tensor, tile: int, margin: int) -> Tensor:
+    return network(reflected(image, margin, 0, 0)[:, :, : tile + margin, : tile + margin])
 
 
 TILE_MISTAKES = {
     "edge_repeated": (
-        partial(_tiles, pad=_edge_repeated),
+        partial(tiles, pad=_edge_repeated),
         "Your mirror repeats the pixel on the border: c b a a b c. That pixel is the mirror: c b a b c.",
     ),
     "border_copied": (
-        partial(_tiles, pad=_by_mode("replicate")),
+        partial(tiles, pad=_by_mode("replicate")),
         "You continue the image by copies of its border. Here it is mirrored: mode='reflect'.",
     ),
     "zeros": (
-        partial(_tiles, pad=_by_mode("constant")),
+        partial(tiles, pad=_by_mode("constant")),
         "You put zeros around the image, which the network has never seen. Mirror it: mode='reflect'.",
     ),
     "wrapped": (
-        partial(_tiles, pad=_by_mode("circular")),
+        partial(tiles, pad=_by_mode("circular")),
         "You continue the image by its opposite side. Here it is mirrored: mode='reflect'.",
     ),
     "tiles_alone": (
@@ -159,38 +205,61 @@ TILE_MISTAKES = {
         "The last windows are too small. Continue the image on the right and below by what the last tiles reach beyond "
         "it: -H % tile and -W % tile.",
     ),
-    "last_left_out": (
-        _last_left_out,
-        "The last tiles are missing where the image is no multiple of the tile. Zeros are left there.",
-    ),
     "step_of_the_window": (
-        partial(_tiles, step=lambda tile, margin: tile + 2 * margin),
+        partial(tiles, step=lambda tile, margin: tile + 2 * margin),
         "You go on by the size of the window. Windows overlap: it is the tiles that lie side by side.",
     ),
     "context_on_one_side": (
-        partial(_tiles, pad=_one_side),
+        partial(tiles, pad=_one_side),
         "All of the context is on the right and below, so the result is shifted by the margin. Half of it belongs on "
         "the left and above.",
     ),
     "rows_and_columns_of_pad": (
-        partial(_tiles, pad=_rows_first),
+        partial(tiles, pad=_rows_first),
         "F.pad names the last dimension first: (left, right, top, bottom). Yours has rows first.",
     ),
-    "stitched_across": (
-        _stitched_across,
-        "You join the tiles of a row one below the other. Along a row it is dimension 3, then the rows along 2.",
+    "excess_in_zeros": (
+        partial(tiles, pad=_excess_in_zeros),
+        "You fill what the last tiles reach beyond the image with zeros, and mirror those. Mirror the image itself, by "
+        "the margin and what is lacking at once.",
     ),
-    "not_cut": (
-        partial(_tiles, cut=lambda whole, height, width, margin: whole),
-        "The result is as large as all tiles. Cut off what lies beyond the image.",
+    "zeros_behind_the_mirror": (
+        partial(tiles, pad=_zeros_behind_the_mirror),
+        "You mirror the image by the margin only, and put zeros behind that. The last windows see them: mirror it by "
+        "the margin and what the last tiles reach beyond it, at once.",
     ),
-    "cut_from_the_margin": (
-        partial(
-            _tiles,
-            cut=lambda whole, height, width, margin: F.pad(whole, (0, margin, 0, margin))[
-                ..., margin : margin + height, margin : margin + width
-            ],
-        ),
-        "You cut the margin off the result once more. The network has taken it away already.",
+    "mirror_of_the_mirror": (
+        partial(tiles, pad=_mirror_of_the_mirror),
+        "You mirror the image by the margin, and then the result once more, about its own border. Mirror the image "
+        "once, by the margin and what the last tiles reach beyond it.",
+    ),
+    "mirrored_twice": (
+        partial(tiles, pad=_mirrored_twice),
+        "You mirror twice: by what the last tiles reach beyond the image, and the result by the margin. The second "
+        "mirror stands at the wrong place, beyond the image. Mirror once, by the sum of both.",
+    ),
+    "excess_on_both_sides": (
+        _excess_on_both_sides,
+        "What the last tiles reach beyond the image you spread over both sides, so your tiles begin outside of it. "
+        "They begin in its upper left corner: a network that pools says something else elsewhere.",
+    ),
+    "last_moved_back": (
+        _last_moved_back,
+        "You move the last tile back until it ends with the image. A network that pools then takes other pixels "
+        "together. The tile begins where the one before it ends, and reaches beyond the image.",
+    ),
+    "begins_late": (
+        _begins_late,
+        "A window runs over the border of the continued image, or too little was added there. The window of the tile "
+        "at (top, left) begins at (top, left) of the continued image, which already lies the margin further out.",
+    ),
+    "places_swapped": (
+        _places_swapped,
+        "You cut windows at (left, top). Rows come first: wide[:, :, top : top + side, left : left + side].",
+    ),
+    "half_a_context": (
+        _half_a_context,
+        "Your windows are too small. They are larger than a tile by the margin on the left and on the right, above and "
+        "below: tile + 2 · margin.",
     ),
 }

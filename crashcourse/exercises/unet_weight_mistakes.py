@@ -64,6 +64,50 @@ def _outside_w0(
     return w0 * (_class_part(cells, class_weights) + border * (cells == 0))
 
 
+def _without_ties(distances: Tensor) -> tuple[Tensor, Tensor]:
+    d1 = distances.min(0).values
+    return d1, distances.where(distances > d1, torch.inf).min(0).values
+
+
+def _along_a_row(distances: Tensor) -> tuple[Tensor, Tensor]:
+    ordered = distances.sort(-1).values
+    return ordered[0], ordered[1]
+
+
+def _with_places(distances: Tensor) -> tuple[Tensor, Tensor]:
+    values, places = distances.topk(2, 0, largest=False)
+    return values, places
+
+
+def _always_ten(
+    distances: Tensor, cells: Tensor, class_weights: Tensor, w0: float = 10.0, sigma: float = 5.0
+) -> Tensor:
+    return _weights(distances, cells, class_weights, 10.0, sigma)
+
+
+def _inside_the_exponent(
+    distances: Tensor, cells: Tensor, class_weights: Tensor, w0: float = 10.0, sigma: float = 5.0
+) -> Tensor:
+    border = torch.exp(-w0 * _squared_sum(*_two(distances)) / (2 * sigma**2))
+    return _class_part(cells, class_weights) + border * (cells == 0)
+
+
+def _density(distances: Tensor, cells: Tensor, class_weights: Tensor, w0: float = 10.0, sigma: float = 5.0) -> Tensor:
+    return _weights(distances, cells, class_weights, w0 / (sigma * (2 * torch.pi) ** 0.5), sigma)
+
+
+def _mean_of_one(
+    distances: Tensor, cells: Tensor, class_weights: Tensor, w0: float = 10.0, sigma: float = 5.0
+) -> Tensor:
+    weights = _weights(distances, cells, class_weights, w0, sigma)
+    return weights / weights.mean()
+
+
+def _counted(cells: Tensor, class_weights: Tensor) -> Tensor:
+    inside = cells > 0
+    return torch.where(inside, (~inside).float().mean(), inside.float().mean())
+
+
 WEIGHT_MISTAKES = {
     "sum_of_squares": (
         partial(_weights, above=lambda d1, d2: d1**2 + d2**2),
@@ -161,5 +205,78 @@ WEIGHT_MISTAKES = {
     "w0_on_both": (
         _outside_w0,
         "w0 stands before the border's term only.",
+    ),
+    "divided_then_multiplied": (
+        partial(_weights, below=lambda sigma: 2 / sigma**2),
+        "x / 2 * sigma**2 is (x / 2) · σ². Put what is below the line in brackets: x / (2 * sigma**2).",
+    ),
+    "numbers_as_index": (
+        partial(_weights, own=lambda cells, class_weights: class_weights[cells]),
+        "cells holds the number of a cell, class_weights two classes. Every cell is of class 1: (cells > 0).long().",
+    ),
+    "mask_as_index": (
+        partial(_weights, own=lambda cells, class_weights: class_weights[cells > 0]),
+        "True and False as an index say which entries to keep. To look up one for each pixel, use whole numbers: "
+        "(cells > 0).long().",
+    ),
+    "first_cell_only": (
+        partial(
+            _weights,
+            own=lambda cells, class_weights: class_weights[(cells == 1).long()],
+            where=lambda cells: cells != 1,
+        ),
+        "Only cell 1 is a cell in yours. Every number but 0 is one.",
+    ),
+    "product_of_terms": (
+        partial(_weights, join=torch.mul),
+        "You multiply the two terms, so that cells count for nothing. They are added.",
+    ),
+    "product_on_background": (
+        partial(_weights, join=lambda own, border: torch.where(border > 0, own * border, own)),
+        "On background you multiply the two terms. They are added.",
+    ),
+    "background_without_class_weight": (
+        partial(_weights, join=lambda own, border: torch.where(border > 0, border, own)),
+        "On background w_c is missing: the border's term is added to it, and does not take its place.",
+    ),
+    "cells_without_class_weight": (
+        partial(_weights, join=lambda own, border: own * (border > 0) + border),
+        "Cells count for nothing in yours: only the border's term is for background only. w_c is there at every pixel.",
+    ),
+    "along_a_row": (
+        partial(_weights, two=_along_a_row),
+        "You sort the distances along a row of pixels. Sort them over the cells: dimension 0.",
+    ),
+    "values_and_places": (
+        partial(_weights, two=_with_places),
+        "topk returns two tensors, the values and their places. d1 and d2 are both in the first: .values.",
+    ),
+    "without_ties": (
+        partial(_weights, two=_without_ties),
+        "Where two cells are equally near, you skip the second. There d2 is as large as d1.",
+    ),
+    "w0_is_ten": (
+        _always_ten,
+        "w0 is 10 in yours, whatever is asked for. That is only what it is unless told otherwise.",
+    ),
+    "sigma_is_five": (
+        partial(_weights, below=lambda sigma: 50.0),
+        "σ is 5 in yours, whatever is asked for. That is only what it is unless told otherwise.",
+    ),
+    "w0_in_the_exponent": (
+        _inside_the_exponent,
+        "w0 is inside of exp. It stands before it: w0 * torch.exp(...).",
+    ),
+    "density": (
+        _density,
+        "You divide by σ√(2π), as for a normal distribution. Here the bell is w0 high.",
+    ),
+    "mean_of_one": (
+        _mean_of_one,
+        "You divide the map by its mean. It is taken as it is.",
+    ),
+    "class_weights_counted": (
+        partial(_weights, own=_counted),
+        "You compute w_c from how often each class is there. It is given: class_weights.",
     ),
 }
