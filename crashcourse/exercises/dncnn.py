@@ -2,7 +2,8 @@
 
 Papers: Zhang et al., 2016, arXiv 1608.03981, equation 1; Zhang et al., 2017, arXiv 1710.04026, sections III.B to III.D;
 Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004, equation 13. The mistakes
-are in `dncnn_measure_mistakes.py` and `dncnn_network_mistakes.py`, the questions in `dncnn_questions.py`.
+are in `dncnn_measure_mistakes.py` (PSNR), `dncnn_window_mistakes.py` and `dncnn_network_mistakes.py`, the questions in
+`dncnn_questions.py`.
 """
 
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from crashcourse.exercises.case import Case
-from crashcourse.exercises.dncnn_measure_mistakes import PSNR_MISTAKES, WINDOW_MISTAKES
+from crashcourse.exercises.dncnn_measure_mistakes import PSNR_MISTAKES
 from crashcourse.exercises.dncnn_network_mistakes import MAP_MISTAKES, RESIDUAL_MISTAKES
 from crashcourse.exercises.dncnn_questions import QUESTIONS
+from crashcourse.exercises.dncnn_window_mistakes import WINDOW_MISTAKES
 from crashcourse.exercises.kinds import FunctionExercise
 
 
@@ -148,7 +150,10 @@ def _map_cases(seed: int) -> list[Case]:
     counted = torch.arange(16.0).view(1, 1, 4, 4) / 16
     return [
         Case((counted, torch.tensor([25.5 + seed % 3])), label="one grey image of 4×4"),
-        Case((torch.rand(2, 1, 4, 6), torch.tensor([10.0, 50.0])), label="two grey images, two levels"),
+        Case(
+            (1.6 * torch.rand(2, 1, 4, 6) - 0.3, torch.tensor([10.0, 50.0])),
+            label="two grey images, two levels; noise leaves [0, 1]",
+        ),
         Case((torch.rand(3, 3, 6, 4), 75 * torch.rand(3)), label="three colour images"),
         Case((torch.rand(2, 3, 2, 2), torch.tensor([0.0, 15.0])), label="images of 2×2, one without noise"),
     ]

@@ -1,4 +1,4 @@
-"""Lesson 50, DnCNN: what people get wrong in PSNR and SSIM, each as code that behaves so, with its hint."""
+"""Lesson 50, DnCNN: what people get wrong in PSNR, each as code that behaves so, with its hint."""
 
 from collections.abc import Callable
 from functools import partial
@@ -121,130 +121,56 @@ PSNR_MISTAKES = {
         lambda restored, target: _psnr(restored, target).clamp(max=100),
         "You cap the PSNR at 100 dB. Of equal images it is infinite; leave it so.",
     ),
-}
-
-
-def _window(
-    x: Tensor,
-    y: Tensor,
-    weight: Tensor,
-    *,
-    weigh: Callable[[Tensor], Tensor] = lambda weight: weight,
-    constants: tuple[float, float] = (0.01**2, 0.03**2),
-    centred: bool = True,
-    variance: Callable[[Tensor], Tensor] = lambda variance: variance,
-    covariance: Callable[[Tensor], Tensor] = lambda covariance: covariance,
-    doubled: tuple[float, float] = (2.0, 2.0),
-    light_below: Callable[[Tensor, Tensor], Tensor] = lambda a, b: a**2 + b**2,
-    structure_below: Callable[[Tensor, Tensor], Tensor] = lambda a, b: a + b,
-    result: Callable[[Tensor, Tensor], Tensor] = lambda light, structure: light * structure,
-) -> Tensor:
-    """`window_ssim` with one thing wrong: what the keyword arguments say."""
-    weight, (c1, c2) = weigh(weight), constants
-    mean_x, mean_y = (weight * x).sum(), (weight * y).sum()
-    a, b = (x - mean_x, y - mean_y) if centred else (x, y)
-    variances = variance((weight * a**2).sum()), variance((weight * b**2).sum())
-    both = covariance((weight * a * b).sum())
-    light = (doubled[0] * mean_x * mean_y + c1) / (light_below(mean_x, mean_y) + c1)
-    structure = (doubled[1] * both + c2) / (structure_below(*variances) + c2)
-    return result(light, structure)
-
-
-WINDOW_MISTAKES = {
-    "weights_ignored": (
-        partial(_window, weigh=lambda weight: torch.full_like(weight, 1 / weight.numel())),
-        "All pixels count alike. The mean of anything is the sum of weight · anything.",
+    "signed_bytes": (
+        partial(_psnr, difference=lambda a, b: (a.to(torch.int8) - b.to(torch.int8)).float()),
+        "int8 ends at 127: brighter pixels wrap around, and so do large differences. Convert to float.",
     ),
-    "mean_of_weighted": (
-        partial(_window, weigh=lambda weight: weight / weight.numel()),
-        "(weight * x).mean() divides by 121 once more. The weights add up to 1: take the sum.",
-    ),
-    "constants_not_squared": (
-        partial(_window, constants=(0.01, 0.03)),
-        "Your constants are not squared: C1 = 0.01², C2 = 0.03².",
-    ),
-    "constants_of_bytes": (
-        partial(_window, constants=((0.01 * 255) ** 2, (0.03 * 255) ** 2)),
-        "Those constants are for bytes, (0.01 · 255)². These windows are in [0, 1].",
-    ),
-    "constants_swapped": (
-        partial(_window, constants=(0.03**2, 0.01**2)),
-        "C1 and C2 have changed places: 0.01² goes with the means, 0.03² with the variances.",
-    ),
-    "same_constant": (
-        partial(_window, constants=(0.01**2, 0.01**2)),
-        "C2 is 0.03², not 0.01².",
-    ),
-    "not_centred": (
-        partial(_window, centred=False),
-        "Your variances are mean squares: the mean has to be subtracted first, or its square afterwards.",
-    ),
-    "unbiased": (
-        partial(_window, variance=lambda v: v * 121 / 120, covariance=lambda v: v * 121 / 120),
-        "You divide by N - 1. The weights add up to 1: nothing is divided.",
-    ),
-    "deviation": (
-        partial(_window, variance=torch.sqrt),
-        "You took square roots. The denominator has variances, σ², not deviations.",
-    ),
-    "product_of_deviations": (
-        lambda x, y, weight: _product_of_deviations(x, y, weight),
-        "You multiply the two deviations. σxy is the covariance, Σ w (x - μx) (y - μy), which is negative for "
-        "opposites.",
-    ),
-    "absolute_covariance": (
-        partial(_window, covariance=torch.abs),
-        "You took the absolute value of the covariance. An image and its negative are not alike.",
-    ),
-    "light_not_doubled": (
-        partial(_window, doubled=(1.0, 2.0)),
-        "The 2 before μx μy is missing: equal windows would not get 1.",
-    ),
-    "structure_not_doubled": (
-        partial(_window, doubled=(2.0, 1.0)),
-        "The 2 before σxy is missing: equal windows would not get 1.",
-    ),
-    "nothing_doubled": (
-        partial(_window, doubled=(1.0, 1.0)),
-        "Both factors of 2 are missing: equal windows would get about 1/4.",
-    ),
-    "correlation": (
+    "short_integers": (
         partial(
-            _window,
-            doubled=(2.0, 1.0),
-            structure_below=lambda a, b: (a * b).sqrt(),
+            _psnr,
+            difference=lambda a, b: a.to(torch.int16) - b.to(torch.int16),
+            error=lambda difference: difference.square().float().mean((1, 2, 3)),
         ),
-        "That is the correlation, σxy / (σx σy): it does not notice lost contrast. SSIM has 2 σxy / (σx² + σy²).",
+        "int16 holds every difference, but not its square: 182² is more than 32,767. Convert to float.",
     ),
-    "means_not_squared": (
-        partial(_window, light_below=lambda a, b: a + b),
-        "The means below the line are not squared.",
+    "brightest_of_batch": (
+        partial(_psnr, peak=lambda target: target.max().float()),
+        "Your peak is the brightest pixel of the whole batch. It is what white would be: 255.",
     ),
-    "sum_squared": (
-        partial(_window, light_below=lambda a, b: (a + b) ** 2),
-        "(μx + μy)² is not μx² + μy².",
+    "ten_with_root": (
+        partial(_psnr, decibels=lambda peak, mse: 10 * torch.log10(peak / mse.sqrt())),
+        "255 / √MSE is a ratio of amplitudes: it takes 20 · log10. With 10, both are squared.",
     ),
-    "light_alone": (
-        partial(_window, result=lambda light, structure: light),
-        "That compares brightness alone. Multiply by the factor of the variances.",
+    "absolute_squared": (
+        partial(_psnr, error=lambda difference: difference.abs().mean((1, 2, 3)).square()),
+        "You square the mean absolute difference. Square every difference first, then average.",
     ),
-    "structure_alone": (
-        partial(_window, result=lambda light, structure: structure),
-        "That compares contrast and structure alone. Multiply by the factor of the means.",
+    "cancelled": (
+        partial(_psnr, error=lambda difference: difference.mean((1, 2, 3)).square()),
+        "You average the differences and square the result, so that too bright and too dark cancel. Square first.",
     ),
-    "averaged": (
-        partial(_window, result=lambda light, structure: (light + structure) / 2),
-        "You average the two factors. They are multiplied.",
+    "ratio": (
+        partial(_psnr, decibels=lambda peak, mse: peak**2 / mse),
+        "That is the ratio itself. Decibels are 10 · log10 of it.",
     ),
-    "a_distance": (
-        partial(_window, result=lambda light, structure: 1 - light * structure),
-        "1 - SSIM is a loss. SSIM itself is 1 for equal windows.",
+    "base_2": (
+        partial(_psnr, decibels=lambda peak, mse: 10 * torch.log2(peak**2 / mse)),
+        "torch.log2 has base 2. Decibels have log10.",
+    ),
+    "colours_added": (
+        partial(_psnr, error=lambda difference: difference.square().sum(1).mean((1, 2))),
+        "You divide by H · W. The mean runs over C · H · W values: the channels are not added up.",
+    ),
+    "over_images": (
+        partial(_psnr, error=lambda difference: difference.square().mean(0)),
+        "You average over dimension 0, the images, so that every pixel gets a number. Average over the other three.",
+    ),
+    "zero_for_equal": (
+        lambda restored, target: _psnr(restored, target).nan_to_num(posinf=0.0),
+        "Equal images get 0 dB, and more decibels are better. Without an error the PSNR is infinite.",
+    ),
+    "sizes_kept": (
+        partial(_psnr, error=lambda difference: difference.square().mean((1, 2, 3), keepdim=True)),
+        "Dimensions of size 1 are left, as keepdim leaves them. The result is (N,).",
     ),
 }
-
-
-def _product_of_deviations(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-    mean_x, mean_y = (weight * x).sum(), (weight * y).sum()
-    var_x, var_y = (weight * (x - mean_x) ** 2).sum(), (weight * (y - mean_y) ** 2).sum()
-    light = (2 * mean_x * mean_y + 0.0001) / (mean_x**2 + mean_y**2 + 0.0001)
-    return light * (2 * (var_x * var_y).sqrt() + 0.0009) / (var_x + var_y + 0.0009)

@@ -88,6 +88,50 @@ RESIDUAL_MISTAKES = {
         partial(_loss, divisor=lambda noisy: 2 * noisy.shape[-1]),
         "You divide by the width. N is the number of images, the first size.",
     ),
+    "divided_by_height": (
+        partial(_loss, divisor=lambda noisy: 2 * noisy.shape[2]),
+        "You divide by the height. N is the number of images: len(noisy).",
+    ),
+    "divided_by_channels": (
+        partial(_loss, divisor=lambda noisy: 2 * noisy.shape[1]),
+        "You divide by the number of channels. N is the number of images: shape[0].",
+    ),
+    "channels_averaged": (
+        partial(_loss, measure=lambda error: error.square().sum((2, 3)).mean(), divisor=lambda noisy: 2),
+        "You average over channels, too. They are added up like the pixels; images alone are averaged.",
+    ),
+    "channels_alone_added": (
+        partial(_loss, measure=lambda error: error.square().sum(1).mean(), divisor=lambda noisy: 2),
+        "You add up channels, and average over rows and columns. Those are added up, too.",
+    ),
+    "squared_sum": (
+        partial(_loss, measure=lambda error: error.sum((1, 2, 3)).square().sum()),
+        "You add up the errors and square the sum, so that errors of both signs cancel. Square first.",
+    ),
+    "multiplied_by_images": (
+        partial(_loss, divisor=lambda noisy: 2 / len(noisy)),
+        "/ 2 * N divides by 2 and multiplies by N. Write / (2 * N).",
+    ),
+    "factor_squared": (
+        partial(_loss, measure=lambda error: (error / (2 * len(error))).square().sum(), divisor=lambda noisy: 1),
+        "1 / (2 N) is inside the square, so that it counts twice. It stands before the sum.",
+    ),
+    "both_taken_off": (
+        partial(_loss, target=lambda noisy, clean: noisy + clean),
+        "predicted - noisy - clean takes both off. The noise needs brackets: predicted - (noisy - clean).",
+    ),
+    "restored_clipped": (
+        lambda predicted, noisy, clean: ((noisy - predicted).clamp(0, 1) - clean).square().sum() / (2 * len(noisy)),
+        "You clip the restored image to [0, 1]. Not in the loss: what lies outside would get no gradient.",
+    ),
+    "noisy_clipped": (
+        partial(_loss, target=lambda noisy, clean: noisy.clamp(0, 1) - clean),
+        "You clip the noisy image to [0, 1]. Its noise would no longer be Gaussian: y comes as it is.",
+    ),
+    "unsigned_noise": (
+        partial(_loss, target=lambda noisy, clean: (noisy - clean).abs()),
+        "You took the absolute value of the noise. It has a sign, and the network predicts it.",
+    ),
 }
 
 
@@ -117,6 +161,14 @@ def _columns_first(noisy: Tensor) -> Tensor:
 def _quadrants(noisy: Tensor) -> Tensor:
     halves = [part for half in noisy.chunk(2, 2) for part in half.chunk(2, 3)]
     return torch.stack(halves, 2).flatten(1, 2)
+
+
+def _offsets_columns_first(noisy: Tensor) -> Tensor:
+    return torch.cat([noisy[..., row::2, column::2] for column in (0, 1) for row in (0, 1)], 1)
+
+
+def _quadrants_first(noisy: Tensor) -> Tensor:
+    return torch.cat([part for half in noisy.chunk(2, 2) for part in half.chunk(2, 3)], 1)
 
 
 def _viewed(noisy: Tensor) -> Tensor:
@@ -200,5 +252,39 @@ MAP_MISTAKES = {
     "joined_as_images": (
         partial(_input, maps=1, join=lambda sub_images, level: torch.cat([sub_images[:, :1], level], 0)),
         "You join along the batch. Channels are dimension 1.",
+    ),
+    "clipped": (
+        partial(_input, unshuffle=lambda noisy: F.pixel_unshuffle(noisy.clamp(0, 1), 2)),
+        "You clip the noisy image to [0, 1]. The network gets it as it is.",
+    ),
+    "divided_by_256": (
+        partial(_input, scale=lambda sigma: sigma / 256),
+        "You divide by 256. White is 255.",
+    ),
+    "image_divided": (
+        partial(_input, unshuffle=lambda noisy: F.pixel_unshuffle(noisy / 255, 2)),
+        "You divide the image by 255 as well. It is in [0, 1] already; sigma alone is on the scale of bytes.",
+    ),
+    "map_for_each_channel": (
+        lambda noisy, sigma: _input(noisy, sigma, maps=noisy.shape[1]),
+        "Each colour brings a map of its own. One is enough for all: 4 C + 1 channels.",
+    ),
+    "strided": (
+        partial(_input, unshuffle=lambda noisy: noisy[..., ::2, ::2]),
+        "Three of four pixels are lost: C sub-images come back, not 4 C.",
+    ),
+    "offsets_and_columns_first": (
+        partial(_input, unshuffle=_offsets_columns_first),
+        "Your sub-images come offset by offset, and (row 1, column 0) before (row 0, column 1). pixel_unshuffle has "
+        "the four of one colour together, row by row.",
+    ),
+    "quadrants_first": (
+        partial(_input, unshuffle=_quadrants_first),
+        "You cut the image into quarters and join them. A sub-image is the whole picture, made of every second pixel "
+        "of every second row.",
+    ),
+    "pooled_images": (
+        partial(_input, unshuffle=lambda noisy: F.avg_pool2d(noisy, 2).repeat(1, 4, 1, 1)),
+        "You repeat a pooled image four times. The sub-images differ: each has other pixels of the noisy one.",
     ),
 }

@@ -83,11 +83,27 @@ QUESTIONS = [
                 {WHOLE: 630_081},
                 "17 is the number of all convolutions, so 15 are in the middle.",
             ),
+            "sixteen_in_the_middle": (
+                {WHOLE: 593_089},
+                "Of 17 convolutions the first and the last are not in the middle: 15 are.",
+            ),
+            "biases_too": (
+                {WHOLE: 557_057},
+                "The layers in the middle have no bias: BatchNorm's shift takes its place.",
+            ),
+            "statistics_too": (
+                {WHOLE: 558_017},
+                "Running means and variances are buffers. BatchNorm learns 2 · 64 numbers a layer.",
+            ),
             "depth": ({SEES_S: 17, SEES_B: 20}, "That is the number of layers. Each adds a pixel on both sides."),
             "twice_depth": ({SEES_S: 34, SEES_B: 40}, "Twice the depth, and the pixel itself: + 1."),
             "three_times_depth": (
                 {SEES_S: 51, SEES_B: 60},
                 "Windows overlap: every layer after the first adds 2, not 3.",
+            ),
+            "first_layer_lost": (
+                {SEES_S: 33, SEES_B: 39},
+                "One layer is lost: the first sees 3 pixels, and each of the others adds 2.",
             ),
             "patches": (
                 {SEES_S: 40, SEES_B: 50},
@@ -97,16 +113,68 @@ QUESTIONS = [
                 {MACS: 556_097},
                 "Biases and BatchNorm are no MACs. Count the convolutions' weights.",
             ),
+            "operations": (
+                {MACS: 1_108_224},
+                "A multiplication and the addition after it are one MAC, not two.",
+            ),
+            "whole_patch": (
+                {MACS: 886_579_200},
+                "That is for a patch of 40×40. A single pixel is asked for.",
+            ),
+            "sixteen_layers_of_macs": (
+                {MACS: 590_976},
+                "One layer in the middle is too many: 17 without the first and the last are 15.",
+            ),
+            "biases_as_macs": (
+                {MACS: 554_177},
+                "Biases are added, not multiplied: they are no MACs.",
+            ),
             "middle_only": ({MACS: 552_960}, "The first and the last layer are missing: 9 · 64 MACs each."),
             "eight_more": ({FFDNET_INPUT: (16, 32, 48)}, "So deepinv has it: four channels of map. FFDNet has one."),
             "no_map": ({FFDNET_INPUT: (12, 32, 48)}, "The map is missing: one more channel."),
             "not_halved": ({FFDNET_INPUT: (13, 64, 96)}, "Sub-images have half the rows and half the columns."),
+            "three_maps": ({FFDNET_INPUT: (15, 32, 48)}, "One map serves all three colours."),
+            "behind_it": ({FFDNET_INPUT: (96, 32, 48)}, "That is behind the first convolution."),
+            "width_first": ({FFDNET_INPUT: (13, 48, 32)}, "Rows come before columns: 64 rows are halved to 32."),
+            "not_rearranged": (
+                {FFDNET_INPUT: (4, 64, 96)},
+                "That is colour and map at full size. FFDNet works on sub-images.",
+            ),
             "as_grey": ({FFDNET_INPUT: (5, 32, 48)}, "That is for grey. Each of three colours has four sub-images."),
             "not_quartered": (
                 {FFDNET_MACS: 484_416},
                 "That is for a place of the sub-images. A place stands for four pixels.",
             ),
             "halved": ({FFDNET_MACS: 242_208}, "Rows and columns are both halved: a place stands for four pixels."),
+            "first_without_map": (
+                {FFDNET_MACS: 120_960},
+                "The first convolution sees five channels: four sub-images and the map.",
+            ),
+            "one_image_out": (
+                {FFDNET_MACS: 120_672},
+                "The last convolution gives out four sub-images, not one image.",
+            ),
+            "fourteen_between": (
+                {FFDNET_MACS: 130_320},
+                "15 convolutions without the first and the last are 13.",
+            ),
+            "between_alone": (
+                {FFDNET_MACS: 119_808},
+                "The first convolution, 5 · 64 · 9, and the last, 64 · 4 · 9, are missing.",
+            ),
+            "one_decimal": (
+                {NOISE_25: 20.2, NOISE_50: 14.2},
+                "Two decimals, please.",
+            ),
+            "measured": (
+                {NOISE_25: 20.59, NOISE_50: 15.02},
+                "Those were measured on files, where noise is clipped. Nobody clips it here.",
+            ),
+            "twenty": (
+                {NOISE_25: 40.34, NOISE_50: 28.3},
+                "20 · log10 belongs to 255 / sigma. With the squares it is 10.",
+            ),
+            "six_decibels": ({NOISE_50: 14.17}, "Half is 6.02 dB, not 6: the second decimal notices."),
             "ten": ({NOISE_25: 10.09, NOISE_50: 7.08}, "10 · log10 belongs to 255² / sigma², or 20 to 255 / sigma."),
             "natural": ({NOISE_25: 46.45, NOISE_50: 32.58}, "That is the natural logarithm. Decibels have log10."),
             "three_decibels": ({NOISE_50: 17.16}, "Twice the deviation is four times the squared error: 6.02 dB less."),
