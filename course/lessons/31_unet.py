@@ -134,7 +134,7 @@ print("concatenated:", torch.cat([skip, below]).tolist())
 # %%
 two_pixels = torch.tensor([[[[1.0, 10]]]])  # (1, 1, 1, 2)
 kernel = torch.tensor([[[[1.0, 2], [3, 4]]]])  # (in, out, 2, 2)
-print(F.conv_transpose2d(two_pixels, kernel, stride=2)[0, 0].int())  # (2, 4)
+print(F.conv_transpose2d(two_pixels, kernel, stride=2)[0, 0].tolist())  # (2, 4)
 # %% [markdown]
 # ### No zeros from outside
 # U-Net's 3×3 convolutions are **valid**: they answer only where they see nine real
