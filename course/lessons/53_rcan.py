@@ -550,8 +550,8 @@ for axes, values, title in zip(panels, (level, spread), titles, strict=True):
 show(fig, alt="By block: the mean gate, and how much gates differ between photographs.")
 # %% [markdown]
 # Gates are on average half open, or a little less, at every depth. How much they look
-# at the image changes from run to run: of three trials, two had the largest spread in block 1,
-# one in block 6, and there were blocks with hardly any.
+# at the image changes from run to run: of three trials, two had the largest spread in
+# block 1, one in block 6, and there were blocks with hardly any.
 #
 # Are they *worth* anything? Give every photograph the same gates, the means over
 # training photographs; or 1/2 for every channel of every block; or 1. Nothing is
