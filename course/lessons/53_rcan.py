@@ -74,9 +74,11 @@ protocol = psnr(guess, truth, on="y", border=2)
 measured("brightness Y, 2 pixels off  ", protocol, digits=4)
 # %% [markdown]
 # Y runs from 16 to 235 and not to 255, and the peak still counts as 255. So an error
-# that is the same in all colours shrinks to 219/255, which gives
-# 20 · log₁₀(255/219) = 1.3 dB for nothing. Numbers from two protocols say nothing about
-# each other. From here on: **Y, 8 bits, 2 pixels off**, and the mean of the ten PSNRs.
+# that is the same in all colours shrinks to 219/255, which gives 20 · log₁₀(255/219) =
+# 1.3 dB for nothing. The rest of the difference: where colours err in different
+# directions, a weighted mean of the three errs less. Numbers from two protocols say
+# nothing about each other. From here on: **Y, 8 bits, 2 pixels off**, and the mean of
+# the ten PSNRs.
 # %%
 yardstick = mean_scores(score(bicubic, held, measure=scores_on_y))
 measured("bicubic, mean over ten photographs:", yardstick["psnr"], "dB", digits=4)
@@ -116,7 +118,9 @@ print(nn.PixelShuffle(2)(four)[0])  # (1, 2, 2): one map of 2×2
 # 3. **tail**: a 3×3 convolution to 4 · C maps, pixel shuffle, and a 3×3 convolution to
 #    3 colours.
 #
-# The loss is the mean absolute error (L1).
+# Inside, colours run from 0 to 255, less the mean colour of a large set of photographs;
+# the mean is added again at the end. None of that is learned. The loss is the mean
+# absolute error (L1).
 #
 # Now the body. Take 3, 9 or 25 convolutions with ReLUs behind them. More of them see
 # further and can say more. The study below trained each from three seeds, with the same
@@ -158,8 +162,9 @@ draw_depths({"plain": "vermilion"}, alt)
 # ### Where did the picture go?
 # Take two photographs a and b, and fresh networks of 51 convolutions. How different are
 # the features of the two still, behind each layer? As a part of their size, |a − b| /
-# |a|. Beside the plain stack, one that is as deep, with a way around every two
-# convolutions: x + conv(ReLU(conv(x))), lesson 13's residual block without BatchNorm.
+# |a|, with a and b now their features. Beside the plain stack, one that is as deep,
+# with a way around every two convolutions: x + conv(ReLU(conv(x))), lesson 13's
+# residual block without BatchNorm. `network.sub_mean` below takes the mean colour away.
 # %%
 from crashcourse.recipes.rcan import stack
 
@@ -167,11 +172,8 @@ from crashcourse.recipes.rcan import stack
 @torch.no_grad()
 def apart(network: nn.Module, pair: Tensor) -> tuple[list[int], list[float]]:
     """After how many convolutions the features of a pair differ by how much."""
-    x, counts, gaps = (
-        network.head(network.sub_mean(255 * pair)),
-        [0],
-        [],
-    )  # (2, C, H, W)
+    x = network.head(network.sub_mean(255 * pair))  # (2, C, H, W)
+    counts, gaps = [0], []
     for part in network.body:
         gaps.append(((x[0] - x[1]).norm() / x[0].norm()).item())
         x = part(x)
@@ -192,19 +194,21 @@ for kind, colour in (("plain", "vermilion"), ("skips", "blue")):
 axes.set(xlabel="convolutions", ylabel="difference of two\nphotographs, relative")
 axes.legend()
 print("how different two photographs still are:")
-show(fig, alt="Plain: the difference falls to a millionth. With skips it stays near 1.")
+show(fig, alt="Plain: it falls below a millionth. With skips it stays near 1.")
 # %%
 claim("plain stack, at its end", last["plain"], at_most=0.001)
 claim("with skips, at its end", last["skips"], at_least=0.1)
 # %% [markdown]
-# Untrained convolutions shrink what comes in and add their own biases. Behind 25 of
-# them a plain stack has *forgotten which photograph it sees*. Its tail can only learn a
-# mean colour, and the gradients on the way back shrink alike. (He's initialisation or
-# BatchNorm would slow that down. EDSR threw BatchNorm out, since it loses the scale of
-# the features.) With skips the picture goes past the layers, and is there at the end.
+# Fresh convolutions, as PyTorch draws their weights, shrink what comes in and add
+# biases of their own. Behind 25 of them a plain stack has *forgotten which photograph
+# it sees*. Its tail can only learn a mean colour, and the gradients on the way back
+# shrink alike. (He's initialisation or BatchNorm would slow that down. EDSR threw
+# BatchNorm out, since it loses the scale of the features.) With skips the picture goes
+# past the layers, and is there at the end.
 #
-# Trained, that looks like this. The stacks with skips have *as many parameters* as the
-# plain ones.
+# Trained, that looks like this. The stacks with skips are EDSR's: residual blocks, one
+# convolution behind them, and a long skip around the whole body. With 3, 9 and 25
+# convolutions that is 1, 4 and 12 blocks, and *as many parameters* as without skips.
 # %%
 rows = []
 for kind in ("plain", "skips"):
@@ -226,7 +230,8 @@ draw_depths(
 # {record:depth_photos.study.skips_3.psnr:.2f}. It took no parameter more. (All six had
 # one learning rate, chosen with networks that have skips, and 400 updates. Given long
 # training, short plain stacks work: FSRCNN, with eight layers and no skip, came to
-# 37.05 dB on Set5, where bicubic has 33.66. What skips save is that time.)
+# 37.05 dB on Set5, five photographs that most papers test on, where bicubic has 33.66.
+# What skips save is that time.)
 #
 # ## Skips within skips
 # EDSR stops at 32 blocks. RCAN (Zhang et al., 2018) has 200, and three kinds of ways
@@ -234,10 +239,11 @@ draw_depths(
 #
 # - in each **block**: x + conv(ReLU(conv(x))),
 # - around each **group** of 20 blocks and one convolution, the *short skip*:
-#   $F_g = F_{g-1} + W_g\,F_{g,B}$, with $F_{g,B}$ behind the group's last block and
-#   $W_g$ that convolution,
-# - around all 10 groups and one convolution, the *long skip*:
-#   $F_{DF} = F_0 + W\,F_G$, with $F_0$ behind the head.
+#   $F_g = F_{g-1} + W_g\,F_{g,B}$, with $F_g$ the features behind group g, $F_{g,B}$
+#   those behind the last of its B blocks, and $W_g$ that convolution,
+# - around all G = 10 groups and one convolution W, the *long skip*:
+#   $F_{DF} = F_0 + W\,F_G$, with $F_0$ behind the head and $F_{DF}$, the "deep
+#   features", what the tail gets.
 #
 # Here are three groups of two blocks, with all their ways around:
 # %%
@@ -281,7 +287,8 @@ print((maps * gates[:, None, None])[1])  # the second map, turned down
 # %% [markdown]
 # With symbols: z the means of C maps, $s = \sigma(W_U\,\delta(W_D\,z))$, δ the ReLU and
 # σ the sigmoid. $W_D$ leads from C to C / r numbers, $W_U$ back, with r = 16. As z is a
-# map of one pixel, both are 1×1 convolutions; these have biases.
+# map of one pixel, both are 1×1 convolutions; these have biases. Mind the batch: your
+# class gets (N, C, H, W), so rows and columns are dimensions 2 and 3, not 1 and 2.
 #
 # **Exercise 1** (8 minutes). Write it.
 # %% exercise="restoration.channel_attention"
@@ -297,7 +304,8 @@ print((maps * gates[:, None, None])[1])  # the second map, turned down
 # %% [markdown]
 # The rest is EDSR's frame, which adds the long skip. Your RCAN, small: 4 groups of 3
 # blocks, 16 channels. The gates go through 4 units, as in the large network
-# (64 / 16 = 4), so r = 4.
+# (64 / 16 = 4), so r = 4. In the picture, MACs are multiplications, each with its
+# addition, for an image of 48×48.
 # %%
 from crashcourse.figures import network_diagram
 from crashcourse.restoration.edsr import SuperResolver
@@ -383,8 +391,9 @@ show_table(rows, headers, "Wide, or deep and narrow")
 
 
 # %% [markdown]
-# RCAN sees six times as far as EDSR, with under 40 % of its parameters and MACs: twice
-# the layers cost twice as much, twice the channels four times.
+# The last column is the side of the square that a place behind the body sees. RCAN's is
+# six times EDSR's, with under 40 % of its parameters and MACs: twice the layers cost
+# twice as much, twice the channels four times.
 #
 # And with the gates? A gate comes from means over the *whole* map. Ask the network
 # itself: which input pixels move the pixel in the middle of the output? Gradients tell,
@@ -415,10 +424,11 @@ fig.colorbar(picture, ax=panels, label="log₁₀ of the influence", shrink=0.8)
 alt = "Without gates a square in the middle, and nothing outside; with gates all."
 show(fig, alt=alt)
 # %% [markdown]
-# Without gates: 61 behind the body, and three more by the tail's two convolutions. With
-# gates everything counts, wherever it lies, a little. Few numbers pass that way, one
-# for each channel of each block, and they say nothing about *where*. But every place
-# gets them.
+# Without gates: 61 behind the body, and three more by the tail. Its first convolution
+# adds one on each side. The second works at twice the size, where one of the pixel's
+# two neighbours belongs to the same small pixel: it adds one side only. With gates
+# everything counts, wherever it lies, a little. Few numbers pass that way, one for each
+# channel of each block, and they say nothing about *where*. But every place gets them.
 #
 # ## The run
 # The small RCAN learns from 19 other photographs: patches of 32×32, turned and mirrored
@@ -426,7 +436,9 @@ show(fig, alt=alt)
 # picture itself. Nothing is added to a bicubic one, so it starts from nothing and has
 # to find out first what bicubic knows. (Paper: patches of 96×96 from 800 photographs,
 # Adam at 0.0001, halved every 200,000 updates. Here: Adam under one cycle that peaks at
-# {record:rcan_photos.study.learning_rate}, for 400 updates.)
+# {record:rcan_photos.study.learning_rate}, for 400 updates.) An epoch in the figure is
+# 100 updates. Its PSNR is quick to take: from the middle 96×96 of the ten photographs,
+# so it is not quite the number on all 192×192 that comes below it.
 # %%
 from crashcourse.figures import learning_curves
 from crashcourse.recipes import train
@@ -439,7 +451,9 @@ gain = run.metrics["psnr"] - yardstick["psnr"]
 measured("RCAN, mean over ten photographs:", run.metrics["psnr"], "dB", digits=4)
 claim("RCAN − bicubic", gain, at_least=0.7, unit="dB")
 # %% [markdown]
-# Put the weights into *your* network. All that follows is drawn by it.
+# Put the weights into *your* network. All that follows is drawn by it: first what each
+# photograph gains, then two crops. Look at the joints of the bricks, and at the edge of
+# the collar.
 # %%
 copy_into(mine, model)
 ours = score(mine, held, measure=scores_on_y)
@@ -535,9 +549,9 @@ for axes, values, title in zip(panels, (level, spread), titles, strict=True):
     axes.set(xlabel="block", xticks=(1, 4, 7, 10))
 show(fig, alt="By block: the mean gate, and how much gates differ between photographs.")
 # %% [markdown]
-# Gates are about half open at every depth. How much they look at the image changes from
-# run to run: of three trials, two had the largest spread in block 1, one in block 6,
-# and there were blocks with hardly any.
+# Gates are on average half open, or a little less, at every depth. How much they look
+# at the image changes from run to run: of three trials, two had the largest spread in
+# block 1, one in block 6, and there were blocks with hardly any.
 #
 # Are they *worth* anything? Give every photograph the same gates, the means over
 # training photographs; or 1/2 for every channel of every block; or 1. Nothing is
@@ -586,7 +600,8 @@ claim("all of them 1", own - with_gates(wide), at_least=0.03)
 # 50,000 updates. Our study does the same with the small network, 400 updates and
 # {record:rcan_photos.study.seeds} seeds. *LSC* is the long skip, *SSC* the short skips,
 # *CA* channel attention; the skip inside of each block always stays. The paper's
-# numbers are for Set5, ours for the ten photographs: compare differences.
+# numbers are for Set5, five photographs, ours for the ten photographs: compare
+# differences.
 # %% tags=["guess"]
 from crashcourse.recipes.rcan import PARTS
 
@@ -618,10 +633,11 @@ axes.set(xlabel="PSNR on Y (dB); dotted: bicubic")
 alt = "Dots of eight networks: without long and short skips far left, the others right."
 show(fig, alt=alt)
 # %% [markdown]
-# **Skips.** The same order as in the paper, and larger steps. Without long and short
-# skips the network reaches {record:rcan_photos.study.none.psnr:.1f} dB, less than
-# bicubic, though each of its blocks has a skip of its own. The long skip alone lifts it
-# to {record:rcan_photos.study.long.psnr:.2f} dB, short ones alone to
+# **Skips.** In the rows without attention the order is the paper's, and the steps are
+# larger. Without long and short skips the network reaches
+# {record:rcan_photos.study.none.psnr:.1f} dB, less than bicubic, though each of its
+# blocks has a skip of its own. The long skip alone lifts it to
+# {record:rcan_photos.study.long.psnr:.2f} dB, short ones alone to
 # {record:rcan_photos.study.short.psnr:.2f}, both to
 # {record:rcan_photos.study.long_short.psnr:.2f}. In the paper all of this is 0.4 dB.
 # There are over a hundred times as many updates; here the networks without ways around
@@ -681,9 +697,10 @@ gpu_cell("rcan_photos")
 # | RDN | 22.1 M | 38.24 | 34.01 | 32.34 | 32.89 |
 # | RCAN | 15.4 M | **38.27** | **34.12** | **32.41** | **33.34** |
 #
-# (Zhang et al., 2018, table 2. Parameters are counted from live networks.) The gain
-# over EDSR is largest on Urban100: photographs of buildings, where the same window
-# comes again and again.
+# (Zhang et al., 2018, table 2. Parameters are counted from live networks. The sets have
+# 5, 14, 100 and 100 pictures; RDN is a network of dense blocks, as in lesson 14, with
+# skips.) The gain over EDSR is largest on Urban100: photographs of buildings, where the
+# same window comes again and again.
 #
 # ## What changed since
 # Lin et al. (2022) trained the same RCAN for longer and with a better recipe, and found

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from crashcourse.exercises.rcan_attention_mistakes import Attention
 from crashcourse.exercises.rcan_block_mistakes import Block
 
 
@@ -20,14 +22,17 @@ class Group(nn.Module):
         *,
         count: Callable[[int], int] = lambda blocks: blocks,
         shared: bool = False,
-        padding: int = 1,
+        block: Callable[[int, int], nn.Module] = Block,
+        behind: Callable[[int, int], nn.Module] | None = None,
         kernel: int = 3,
         forward: Callable[[nn.Module, nn.Module, Tensor], Tensor] = lambda blocks, conv, x: x + conv(blocks(x)),
+        **options: Any,
     ) -> None:
         super().__init__()
-        made = [Block(width, reduction) for _ in range(count(blocks))]
+        made = [block(width, reduction) for _ in range(count(blocks))]
         self.blocks = nn.Sequential(*([made[0]] * len(made) if shared else made))
-        self.conv = nn.Conv2d(width, width, kernel, padding=padding)
+        conv = nn.Conv2d(width, width, kernel, **{"padding": 1, **options})
+        self.conv = nn.Sequential(conv, behind(width, reduction)) if behind else conv
         self.run = forward
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,9 +60,9 @@ class _PlainList(nn.Module):
 
 
 class _EachWithConvolution(nn.Module):
-    def __init__(self, blocks: int, width: int, reduction: int = 16) -> None:
+    def __init__(self, blocks: int, width: int, reduction: int = 16, *, more: int = 1) -> None:
         super().__init__()
-        made = [(Block(width, reduction), nn.Conv2d(width, width, 3, padding=1)) for _ in range(blocks + 1)]
+        made = [(Block(width, reduction), nn.Conv2d(width, width, 3, padding=1)) for _ in range(blocks + more)]
         self.blocks = nn.Sequential(*(layer for pair in made for layer in pair))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -73,6 +78,43 @@ def _skips(blocks: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
 
 def _parallel(blocks: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
     return x + conv(sum((block(x) for block in blocks), torch.zeros_like(x)) + x)
+
+
+def _convolution_each(blocks: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
+    y = x
+    for block in blocks:
+        y = conv(block(y))
+    return x + y
+
+
+def _skipped_again(blocks: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
+    y = x
+    for block in blocks:
+        y = y + block(y)
+    return x + conv(y)
+
+
+def _backwards(blocks: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
+    y = x
+    for block in reversed(list(blocks)):
+        y = block(y)
+    return x + conv(y)
+
+
+def _late_skip(blocks: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
+    first, *others = blocks
+    start = first(x)
+    return start + conv(nn.Sequential(*others)(start))
+
+
+class _Looped(nn.Module):
+    def __init__(self, blocks: int, width: int, reduction: int = 16) -> None:
+        super().__init__()
+        self.count, self.block = blocks, Block(width, reduction)
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(nn.Sequential(*[self.block] * self.count)(x))
 
 
 GROUP_MISTAKES = {
@@ -156,5 +198,87 @@ GROUP_MISTAKES = {
     "each_with_convolution": (
         _EachWithConvolution,
         "A convolution follows each block, and there is a block too many. One convolution follows them all.",
+    ),
+    "convolution_on_skip": (
+        partial(Group, forward=lambda blocks, conv, x: conv(x) + blocks(x)),
+        "The convolution stands in the skip. The skip carries x as it is; the convolution comes behind the blocks.",
+    ),
+    "subtracted": (
+        partial(Group, forward=lambda blocks, conv, x: x - conv(blocks(x))),
+        "You subtract. The convolution's output is added to the group's input.",
+    ),
+    "one_block_repeated": (
+        partial(Group, shared=True),
+        "Your blocks are one block, several times: `[Block(...)] * blocks` builds one. Build each anew, in a loop.",
+    ),
+    "one_block_looped": (
+        _Looped,
+        "You use one block again and again. There are as many as `blocks` says, each with weights of its own.",
+    ),
+    "side_by_side": (
+        partial(
+            Group, forward=lambda blocks, conv, x: x + conv(sum((block(x) for block in blocks), torch.zeros_like(x)))
+        ),
+        "You add up what the blocks make of the same x. They come one after the other.",
+    ),
+    "last_alone": (
+        partial(Group, forward=lambda blocks, conv, x: x + conv(blocks[-1](x))),
+        "Each of your blocks sees x again, so only the last one counts. Hand each the output of the one before it.",
+    ),
+    "skips_of_blocks_again": (
+        partial(Group, forward=_skipped_again),
+        "You add each block's input once more. A block has that skip inside.",
+    ),
+    "backwards": (
+        partial(Group, forward=_backwards),
+        "The blocks run in reverse order. The first one that you create comes first.",
+    ),
+    "late_skip": (
+        partial(Group, forward=_late_skip),
+        "Your skip starts behind the first block. It starts at the group's input.",
+    ),
+    "convolution_after_each": (
+        partial(Group, forward=_convolution_each),
+        "The convolution runs behind each block. It runs once, behind the last.",
+    ),
+    "convolution_of_each": (
+        partial(_EachWithConvolution, more=0),
+        "A convolution of its own follows each block. One follows them all.",
+    ),
+    "relu_before_convolution": (
+        partial(Group, forward=lambda blocks, conv, x: x + conv(blocks(x).relu())),
+        "There is a ReLU between the blocks and the convolution. Nothing is there.",
+    ),
+    "twenty_blocks": (
+        partial(Group, count=lambda blocks: 20),
+        "There are always 20 blocks, as in the paper's network. Use the argument.",
+    ),
+    "no_bias": (
+        partial(Group, bias=False),
+        "The convolution behind the blocks has no bias. It has one, as all do here.",
+    ),
+    "ratio_ignored": (
+        partial(Group, block=lambda width, reduction: Block(width)),
+        "The reduction is not passed on, so it is always 16: Block(width, reduction).",
+    ),
+    "swapped": (
+        lambda blocks, width, reduction=16: Group(width, blocks, reduction),
+        "`blocks` and `width` have changed places: the first says how many, the second how many channels.",
+    ),
+    "attention": (
+        partial(Group, behind=Attention),
+        "There is channel attention behind the convolution. It is in the blocks alone.",
+    ),
+    "batch_norm": (
+        partial(Group, behind=lambda width, reduction: nn.BatchNorm2d(width)),
+        "There is BatchNorm behind the convolution. RCAN has none.",
+    ),
+    "two_convolutions": (
+        partial(Group, behind=lambda width, reduction: nn.Conv2d(width, width, 3, padding=1)),
+        "Two convolutions follow the blocks. There is one.",
+    ),
+    "mirrored": (
+        partial(Group, padding_mode="reflect"),
+        "You mirror the maps at the border. The convolution has zeros around.",
     ),
 }

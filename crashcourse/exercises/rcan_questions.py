@@ -59,7 +59,11 @@ QUESTIONS = [
             "2 · 64 · 4 + 4 + 64; 2 · 36,928 more; 200 times; 10 · (2 · 20 + 1) + 4; 2 · 36,864 · 48 · 40.",
         ),
         wrong={
-            "no_biases": ({GATES: 512, ALL_GATES: 102_400}, "The biases are missing: 4 and 64."),
+            "no_biases": ({GATES: 512}, "The biases are missing: 4 and 64."),
+            "no_biases_at_all": (
+                {ALL_GATES: 102_400},
+                "Those are weights. Each of the 200 blocks has 4 + 64 biases, too.",
+            ),
             "one_layer": (
                 {GATES: 260},
                 "That is the first convolution of the gates. The second leads back to 64 channels.",
@@ -91,6 +95,79 @@ QUESTIONS = [
             "gates_everywhere": ({GATE_MACS: 983_040}, "The gates run once for the image, on the means."),
             "parameters_as_macs": ({GATE_MACS: 580}, "Those are the parameters. A bias is no MAC."),
             "half_the_gates": ({GATE_MACS: 256}, "That is one of two: 64 to 4, and 4 to 64."),
+            "biases_of_second": ({GATES: 576}, "The first convolution has biases, too: 4."),
+            "biases_of_first": ({GATES: 516}, "The second convolution has biases, too: 64."),
+            "biases_of_inputs": ({GATES: 640}, "A bias goes with an output: 4 for the first convolution, not 64."),
+            "weights_of_one": ({GATES: 256}, "Those are the weights of one of the two convolutions, without biases."),
+            "kernel_of_gates": ({GATES: 4_676}, "The kernels are 1×1, not 3×3: a mean has no neighbours."),
+            "square_gates": (
+                {GATES: 8_192},
+                "Those are the weights of two convolutions of 64 to 64. Between the two are only 64 / 16 = 4 channels.",
+            ),
+            "no_conv_biases": ({BLOCK: 74_308}, "The 3×3 convolutions have 64 biases each."),
+            "conv_weights": (
+                {BLOCK: 73_728},
+                "Those are the weights of the two 3×3 convolutions. Biases and gates come on top.",
+            ),
+            "no_gate_biases": ({BLOCK: 74_368}, "The gates have biases, too: 4 and 64."),
+            "one_plain_conv": ({BLOCK: 36_928}, "That is one 3×3 convolution. There are two, and the gates."),
+            "gates_of_one_block": ({ALL_GATES: 580}, "Those are the gates of one block. There are 200 blocks."),
+            "gates_of_groups_too": ({ALL_GATES: 121_800}, "Groups have no gates, only blocks: 200 of them."),
+            "gates_twice": (
+                {ALL_GATES: 232_000},
+                "A block has one attention, behind its second convolution: 200 of them.",
+            ),
+            "one_missing": (
+                {CONVS: 413},
+                "One is missing. Outside of the groups: first, behind all groups, upscaling, last.",
+            ),
+            "two_missing": (
+                {CONVS: 412},
+                "Two are missing. Beside the first and the last, one is behind all groups and one for the upscaling.",
+            ),
+            "three_missing": (
+                {CONVS: 411},
+                "Three are missing. Outside of the groups: first, behind all groups, upscaling, last.",
+            ),
+            "upscaling_twice": ({CONVS: 415}, "One too many. The upscaling is one here: the network is for ×2."),
+            "one_of_a_block": ({CONVS: 214}, "Each of the 200 blocks has two 3×3 convolutions."),
+            "gate_each": ({CONVS: 614}, "A block has two 3×3 convolutions; those of its gates are 1×1."),
+            "four": ({SEES: 4}, "n convolutions see n pixels on each side, and the one in the middle: 2n + 1."),
+            "seven": ({SEES: 7}, "That is three convolutions. A block has two."),
+            "area": ({SEES: 25}, "That is the area. The side is asked for."),
+            "turned": ({OUTPUT: (3, 160, 192)}, "Rows come before columns: 48 rows become 192."),
+            "colours_last": ({OUTPUT: (192, 160, 3)}, "Channels come first in PyTorch: (C, H, W)."),
+            "shrunk": ({OUTPUT: (3, 12, 10)}, "×4 makes the image larger."),
+            "colours_shuffled": (
+                {OUTPUT: (48, 192, 160)},
+                "3 · 16 maps would be there before a shuffle at the small size. The output has three colours.",
+            ),
+            "bias_once": (
+                {MACS: 141_680_640},
+                "A bias is no MAC: 64 of them are added at each place, none multiplied.",
+            ),
+            "apart": (
+                {MACS: 283_115_520},
+                "You count a multiplication and its addition as two. Together they are one MAC.",
+            ),
+            "at_the_output": (
+                {MACS: 566_231_040},
+                "The blocks run at the small size, 48 · 40 places. The upscaling comes behind them.",
+            ),
+            "one_tap": ({MACS: 15_728_640}, "Each pair of channels has 9 weights; you count one."),
+            "without_border": ({MACS: 128_876_544}, "With zeros around there are as many places as pixels: 48 · 40."),
+            "gates_included": ({MACS: 141_558_272}, "The gates are asked for in the next row."),
+            "gates_apart": ({GATE_MACS: 1_024}, "A multiplication and its addition are one MAC, not two."),
+            "gates_of_64": ({GATE_MACS: 8_192}, "Between the two are only 4 channels."),
+            "parameters_everywhere": (
+                {GATE_MACS: 1_113_600},
+                "The gates run once for the image, not at each place; and a bias is no MAC.",
+            ),
+            "half_everywhere": (
+                {GATE_MACS: 491_520},
+                "That is one of the two, at each place. The gates run once for the image, on the means.",
+            ),
+            "gates_of_all_blocks": ({GATE_MACS: 102_400}, "Those are all 200 blocks. One is asked for."),
         },
     ),
     ChoiceExercise(
