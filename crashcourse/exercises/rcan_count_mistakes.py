@@ -217,7 +217,7 @@ COUNT_MISTAKES = {
     ),
     "gate_biases_of_first": (
         partial(_size, gates=lambda width, units: 2 * width * units + units),
-        "In every block C biases are missing: those of the second convolution of the gates, or of one of the two 3×3 ones.",
+        "In every block C biases are missing: those of the second convolution of the gates, or of a 3×3 one.",
     ),
     "gates_twice": (
         partial(_size, gates=lambda width, units: 4 * width * units + 2 * units + 2 * width),
