@@ -539,7 +539,7 @@ for axes, metric in zip(panels.flat, ("map50", "recall"), strict=True):
 panels.flat[0].set_ylabel("mAP at IoU 0.5 (%)")
 panels.flat[1].set_ylabel("objects found at IoU 0.5 (%)")
 panels.flat[0].legend()
-alt = "By size of object: SSD's dots lie above YOLO's for small ones, below for large."
+alt = "Small objects: SSD's dots lie higher. Large ones: mixed in mAP, YOLO finds more."
 show(fig, alt=alt)
 # %% [markdown]
 # **SSD finds more of the small ones**, with every seed:

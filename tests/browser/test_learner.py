@@ -1,14 +1,13 @@
 """What a learner does in lesson 00 and 10, in a real browser."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import TOKEN
+from tests.browser.hands import cell_with, open_lesson, output_of, retype, run_again, run_all
 
 pytestmark = pytest.mark.browser
 
@@ -17,61 +16,6 @@ def to_float(images):
     return images / 256
 """
 RIGHT = ALMOST_RIGHT.replace("256", "255")
-
-
-def open_lesson(page, lab, stem: str) -> None:
-    """Open a lesson and wait until its kernel listens; before that, JupyterLab asks which kernel to use."""
-    page.goto(f"{lab.address}/lab/tree/{stem}.ipynb?token={TOKEN}")
-    page.locator(".jp-NotebookPanel:visible .jp-Cell").first.wait_for(timeout=60_000)
-    for _ in range(120):
-        sessions = page.request.get(f"{lab.address}/api/sessions?token={TOKEN}").json()
-        states = [session["kernel"]["execution_state"] for session in sessions if stem in session["path"]]
-        if states == ["idle"]:
-            break
-        page.wait_for_timeout(500)
-    assert states == ["idle"], f"the kernel of {stem} did not start: {states}"
-    page.wait_for_timeout(1000)
-
-
-def cell_with(page, text: str):
-    return page.locator(".jp-NotebookPanel:visible .jp-CodeCell", has=page.locator(".cm-content", has_text=text)).first
-
-
-def output_of(cell):
-    return cell.locator(".jp-Cell-outputArea")
-
-
-def retype(page, cell, source: str) -> None:
-    """Replace a cell's source as a learner does, and run it."""
-    cell.locator(".cm-content").click()
-    page.keyboard.press("ControlOrMeta+a")
-    page.keyboard.insert_text(source)
-    page.keyboard.press("Shift+Enter")
-
-
-def run_again(page, cell) -> None:
-    """Run one cell, and wait until it has a new number."""
-    prompt = cell.locator(".jp-InputPrompt")
-    before = prompt.inner_text()
-    cell.locator(".cm-content").click()
-    page.keyboard.press("Shift+Enter")
-    for _ in range(120):
-        now = prompt.inner_text()
-        if now != before and re.search(r"\d", now):
-            return
-        page.wait_for_timeout(500)
-    raise AssertionError(f"the cell {before} was not run again within a minute")
-
-
-def run_all(page) -> None:
-    """Run every cell from a clean sheet, and wait until each of them has run."""
-    page.get_by_role("menuitem", name="Edit", exact=True).click()
-    page.get_by_role("menuitem", name="Clear Outputs of All Cells", exact=True).click()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    prompts = page.locator(".jp-NotebookPanel:visible .jp-CodeCell .jp-InputPrompt")
-    cells = prompts.count()
-    prompts.filter(has_text=re.compile(r"\[\d+\]")).nth(cells - 1).wait_for(timeout=180_000)
 
 
 def test_a_learner_works_through_lesson_00(page, lab):

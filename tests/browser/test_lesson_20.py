@@ -1,11 +1,9 @@
 """Both widgets of lesson 20 in JupyterLab: they follow the keyboard and the mouse, and no key runs a cell."""
 
-import re
-
 import pytest
 
 from crashcourse.figures.widgets.iou import iou_message
-from tests.browser.test_learner import cell_with, open_lesson, output_of
+from tests.browser.hands import cell_with, drag_to_the_end, open_prepared, output_of, run, told
 
 pytestmark = pytest.mark.browser
 
@@ -22,26 +20,10 @@ print("ready")
 """
 
 
-def run(page, cell) -> None:
-    cell.locator(".cm-content").click()
-    page.keyboard.press("Shift+Enter")
-
-
-def told(cell, words: str) -> None:
-    """Wait until the line below a picture, which screen readers hear, says something."""
-    output_of(cell).locator("[role=status]").filter(has_text=re.compile(re.escape(words))).wait_for(timeout=60_000)
-
-
 @pytest.fixture
 def lesson(page, lab):
     """Lesson 20, with what its widgets need."""
-    open_lesson(page, lab, "20_boxes_and_nms")
-    first = page.locator(".jp-NotebookPanel:visible .jp-CodeCell").first
-    first.locator(".cm-content").click()
-    page.keyboard.press("ControlOrMeta+a")
-    page.keyboard.insert_text(START)
-    page.keyboard.press("Shift+Enter")
-    output_of(first).get_by_text("ready").wait_for(timeout=120_000)
+    open_prepared(page, lab, "20_boxes_and_nms", START)
     return page
 
 
@@ -85,11 +67,5 @@ def test_the_nms_slider_follows_keys_and_mouse_in_the_notebook(lesson):
     for _ in range(4):
         lesson.keyboard.press("ArrowLeft")
     told(cell, "Threshold 0.40: 6 of 18 boxes stay")
-
-    track = output_of(cell).locator(".noUi-base").bounding_box()
-    handle = slider.bounding_box()
-    lesson.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
-    lesson.mouse.down()
-    lesson.mouse.move(track["x"] + track["width"] + 20, handle["y"] + handle["height"] / 2, steps=8)
-    lesson.mouse.up()
+    drag_to_the_end(lesson, cell)
     told(cell, "Threshold 1.00: 18 of 18 boxes stay")
