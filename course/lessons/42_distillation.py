@@ -524,7 +524,7 @@ show_table(rows, headers, "Accuracy of some against others, paired by seed")
 # the 10,000 images without their sneakers, and without 1,000 that are kept apart. How
 # many of 200 unseen sneakers will it know? Guess.
 # %%
-from crashcourse.recipes.distillation import HELD_OUT, MISSING
+from crashcourse.recipes.missing_class import HELD_OUT, MISSING
 
 blind = train("missing_garments", variant="soft", progress=False).model
 held_out, _ = training.split(HELD_OUT, seed=0)  # not among the student's images

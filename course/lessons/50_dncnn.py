@@ -217,7 +217,7 @@ image_grid(
 # neighbourhood. What does that cost? Here is a Gaussian blur, of several widths, over
 # all ten photographs.
 # %%
-from crashcourse.recipes.photographs import mean_scores, score
+from crashcourse.recipes.restorer import mean_scores, score
 
 
 def smooth(image: Tensor, width: float) -> Tensor:

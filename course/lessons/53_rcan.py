@@ -34,7 +34,8 @@ from crashcourse.figures import COLOURS, figure, image_grid, show, show_table
 # **Bicubic** enlarging is the rule to beat: each new pixel is a weighted mean of the
 # 4×4 old ones around it, always with the same weights.
 # %%
-from crashcourse.recipes.photographs import held_out, mean_scores, score
+from crashcourse.recipes.photographs import held_out
+from crashcourse.recipes.restorer import mean_scores, score
 from crashcourse.recipes.rcan import enlarge, scores_on_y
 from crashcourse.restoration import bicubic_resize, luma, psnr, quantize
 

@@ -1,6 +1,10 @@
-"""Training a classifier of garments: what the recipes of part 1 share."""
+"""Training a classifier of garments: what the recipes of part 1 share.
+
+Paper: label smoothing: Szegedy et al., 2015, arXiv:1512.00567, section 7.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -8,17 +12,68 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crashcourse.recipes.base import Job, Run
-from crashcourse.recipes.settings import OPTIMIZERS, SCHEDULES, TrainingSettings
-from crashcourse.training import History, fit
+from crashcourse.errors import CourseError, unknown
+from crashcourse.recipes.base import Job, Run, Scale
+from crashcourse.recipes.settings import TrainingSettings, batch_sizes
+from crashcourse.training import History, Machine
 from crashcourse.training.clock import PartsOfEpochs, Stopwatch, TimedBatches
 from crashcourse.training.compiling import CompiledStep
-from crashcourse.training.contracts import Step
+from crashcourse.training.contracts import Batches, Step
 
 if TYPE_CHECKING:
     from crashcourse.datasets import ImageSet
 
-DEFAULT = TrainingSettings()
+DATA_PATHS = ("memory", "loader")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierSettings(TrainingSettings):
+    """How to train a classifier of garments, within the budget that a `Scale` gives.
+
+    The defaults are the fastest that lesson 18 found: a test holds them to the record of `speed_garments`.
+
+    Attributes:
+        optimizer, schedule, clip_norm, precision, channels_last: see `TrainingSettings`.
+        smoothing: the part of each label that is shared out among all classes, at least 0 and below 1.
+        data: "memory" for batches cut from tensors, "loader" for one image at a time through torch's DataLoader.
+        compiled: compile the network with `torch.compile` before training.
+        drop_last: leave out an epoch's last batch where it is not full; the loader always does.
+        growth: (part of the run from which it holds, factor) of the batch size; empty where it never grows.
+
+    Raises:
+        CourseError: an optimizer, a schedule or a data path that is not known, or a smoothing out of range.
+    """
+
+    optimizer: str = "nesterov"
+    smoothing: float = 0.0
+    data: str = "memory"
+    compiled: bool = False
+    drop_last: bool = True
+    growth: tuple[tuple[float, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.data not in DATA_PATHS:
+            raise unknown("data", self.data, DATA_PATHS)
+        if not 0 <= self.smoothing < 1:
+            raise CourseError(f"Label smoothing is at least 0 and below 1; got {self.smoothing}.")
+
+    def batches(self, training: "ImageSet", scale: Scale, *, seed: int) -> Batches:
+        """The batches of a whole run: normalised images `(N, C, H, W)` on the best device, and labels `(N,)`."""
+        from crashcourse.datasets import cutout, random_crop, random_flip
+        from crashcourse.recipes.speed_batches import GrowingBatches, LoaderBatches
+
+        if self.data == "loader":
+            return LoaderBatches(training, scale.batch_size, seed=seed, augment=scale.augment)
+        training = training.to(Machine().resolved().device)
+        augment = (random_flip, random_crop, cutout) if scale.augment else None
+        make = partial(training.batches, seed=seed, augment=augment, drop_last=self.drop_last)
+        if not self.growth:
+            return make(scale.batch_size)
+        return GrowingBatches(make, batch_sizes(scale.batch_size, scale.epochs, self.growth))
+
+
+DEFAULT = ClassifierSettings()
 
 
 def classify(model: nn.Module, batch: tuple[Tensor, Tensor], *, smoothing: float = 0.0) -> dict[str, Tensor]:
@@ -63,7 +118,7 @@ def train_on_garments(
     job: Job,
     *,
     step: Step = classify,
-    settings: TrainingSettings = DEFAULT,
+    settings: ClassifierSettings = DEFAULT,
     training: "ImageSet | None" = None,
 ) -> Run:
     """Train a classifier on Fashion-MNIST within the job's budget.
@@ -81,9 +136,9 @@ def train_on_garments(
     """
     from crashcourse.datasets import garments
 
-    scale, goal, machine = job.scale, job.goal, settings.machine()
+    scale, goal, device = job.scale, job.goal, Machine().resolved().device
     watch, looking = Stopwatch(), Stopwatch()
-    test = garments("test", size=scale.data).to(machine.resolved().device)
+    test = garments("test", size=scale.data).to(device)
     images, labels = test.normalised(), test.labels
     training = garments("train", size=scale.data) if training is None else training
     batches = settings.batches(training, scale, seed=job.seed)
@@ -96,20 +151,14 @@ def train_on_garments(
         times = {"seconds": watch.wall, "cpu_seconds": watch.cpu, "evaluation_seconds": looking.wall}
         return {**found, **times} if goal else found
 
-    history = fit(
+    history = settings.fit(
         model,
         TimedBatches(PartsOfEpochs(batches, goal.looks), watch) if goal else batches,
         compiled or step,
-        epochs=scale.epochs * (goal.looks if goal else 1),
-        optimizer=lambda parameters: OPTIMIZERS[settings.optimizer](
-            parameters, lr=scale.learning_rate, weight_decay=scale.weight_decay
-        ),
-        schedule=SCHEDULES[settings.schedule],
+        job,
+        looks=goal.looks if goal else 1,
         evaluate=evaluate,
         until=(lambda history: history.last("test_accuracy") >= goal.accuracy) if goal else None,
-        checkpoint=job.checkpoint,
-        machine=machine,
-        progress=job.progress,
     )
     metrics = _metrics(history) or evaluate_classifier(model, images, labels)
     if compiled:

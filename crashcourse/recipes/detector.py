@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from crashcourse.detection.average_precision import COCO_THRESHOLDS, DetectionScores
-from crashcourse.errors import CourseError, unknown
+from crashcourse.errors import CourseError
 from crashcourse.recipes.base import Job, Run
 from crashcourse.recipes.detector_data import DetectionBatches, DetectionData, detection_data
-from crashcourse.recipes.settings import OPTIMIZERS, SCHEDULES
-from crashcourse.training import Machine, fit
+from crashcourse.recipes.settings import TrainingSettings
+from crashcourse.training import Machine
 from crashcourse.training.contracts import Step
 
 Predict = Callable[[nn.Module, Tensor], Sequence[dict[str, Tensor]]]
@@ -28,39 +28,25 @@ about a third of the objects in `scenes` are small and a quarter large, at every
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectorSettings:
-    """How to train a detector, within the budget that a `Scale` gives.
+class DetectorSettings(TrainingSettings):
+    """How to train a detector, within the budget that a `Scale` gives: AdamW under one cycle.
 
     Attributes:
-        optimizer: one of `OPTIMIZERS`.
-        schedule: of the learning rate, one of `SCHEDULES`.
-        clip_norm: the largest 2-norm of all gradients together; None for no limit. Early boxes are far off, and a loss
-            of squares answers with a large gradient.
+        optimizer, schedule, channels_last: see `TrainingSettings`.
+        clip_norm: early boxes are far off, and a loss of squares answers with a large gradient.
+        precision: losses on boxes lose too much in bf16, so that a step which asks for it must turn outputs to float
+            first.
         flip: mirror images at random.
         watched: of how many test images a map50 is taken after every epoch, the first ones; None for all.
-        precision: "fp32" or "bf16": losses on boxes lose too much in bf16, so that a step which asks for it must turn
-            outputs to float first.
 
     Raises:
         CourseError: an optimizer or a schedule that is not known.
     """
 
-    optimizer: str = "adamw"
-    schedule: str = "one_cycle"
     clip_norm: float | None = 10.0
+    precision: str | None = "fp32"
     flip: bool = True
     watched: int | None = 100
-    precision: str = "fp32"
-
-    def __post_init__(self) -> None:
-        for kind, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
-            if getattr(self, kind) not in known:
-                raise unknown(kind, getattr(self, kind), known)
-
-    def machine(self) -> Machine:
-        """Where to train: the best device here; channels-last, which is faster for small convolutions on a CPU too."""
-        best = Machine().resolved().device
-        return Machine(precision=self.precision, channels_last=best != "mps")
 
 
 DEFAULT = DetectorSettings()
@@ -146,27 +132,13 @@ def train_on_scenes(
         The run. Its history has "test_map50" after each epoch, of the first `settings.watched` test images; its metrics
         are those of `evaluate_detector` on all of them.
     """
-    scale, machine = job.scale, settings.machine()
+    scale, device = job.scale, Machine().resolved().device
     training, test = (detection_data(scale, split, masks=masks) for split in ("train", "test"))
     watched = test.take(settings.watched)
 
     def evaluate(model: nn.Module) -> dict[str, float]:
         return {"test_map50": score_detections(detect(predict, model, watched), watched, whole=False)["map50"]}
 
-    device = machine.resolved().device
-    history = fit(
-        model,
-        DetectionBatches(training, scale.batch_size, seed=job.seed, flip=settings.flip, device=device),
-        step,
-        epochs=scale.epochs,
-        optimizer=lambda parameters: OPTIMIZERS[settings.optimizer](
-            parameters, lr=scale.learning_rate, weight_decay=scale.weight_decay
-        ),
-        schedule=SCHEDULES[settings.schedule],
-        evaluate=evaluate,
-        clip_norm=settings.clip_norm,
-        checkpoint=job.checkpoint,
-        machine=machine,
-        progress=job.progress,
-    )
+    batches = DetectionBatches(training, scale.batch_size, seed=job.seed, flip=settings.flip, device=device)
+    history = settings.fit(model, batches, step, job, evaluate=evaluate)
     return Run(model, history, evaluate_detector(predict, model, test), history.seconds)

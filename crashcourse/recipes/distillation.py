@@ -1,9 +1,9 @@
-"""Recipes of lesson 42: a small network learns from a large one, with few labels, or with a class left out.
+"""Recipe of lesson 42: a small network learns from a large one, with few labels.
 
-Papers: Hinton, Vinyals and Dean, 2015, arXiv:1503.02531 (soft targets; section 3: a class that is missing); Romero et
-al., 2014, arXiv:1412.6550 (hints). **Differs from the papers:** narrow VGGs on grey garments, a few hundred labels, one
-cycle of SGD. Teacher and student have the same layout and differ in width, where FitNets are also deeper; the weight of
-the teacher is constant. The bias of the missing class is fitted on held-out training images, not on the test set.
+Papers: Hinton, Vinyals and Dean, 2015, arXiv:1503.02531 (soft targets); Romero et al., 2014, arXiv:1412.6550 (hints).
+**Differs from the papers:** narrow VGGs on grey garments, a few hundred labels, one cycle of SGD. Teacher and student
+have the same layout and differ in width, where FitNets are also deeper; the weight of the teacher is constant. A class
+that is left out has a recipe of its own, in `missing_class`.
 
 The teacher learns from all training images with their labels; the students, but for `unlabelled` and `all_labels`, see
 `Scale.images` of them, as many of each class, drawn by the seed. All students have the same budget, counted in images
@@ -20,13 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from crashcourse.classification.vgg import VGG, small_vgg
-from crashcourse.distillation import Guided, distillation_loss, fitted_bias, hint_loss, raise_logit, regressor
+from crashcourse.distillation import Guided, distillation_loss, hint_loss, regressor
 from crashcourse.errors import CourseError
 from crashcourse.recipes.base import Job, Recipe, Run, Scale
-from crashcourse.recipes.classifier import train_on_garments
+from crashcourse.recipes.classifier import ClassifierSettings, train_on_garments
 from crashcourse.recipes.garments import DATA
-from crashcourse.recipes.settings import OPTIMIZERS, SCHEDULES, TrainingSettings
-from crashcourse.training import Checkpoint, History, fit
+from crashcourse.training import Checkpoint, History
 
 if TYPE_CHECKING:
     from crashcourse.datasets import ImageSet
@@ -46,10 +45,6 @@ HINT_STAGE = 2
 """Hint and guided layer are the outputs of this stage, of both networks, pooling included."""
 HINT_RATE = 0.01
 """The peak rate of Adam in the stage of hints."""
-MISSING = 7
-"""The class that `missing_garments` leaves out: Sneaker, which resembles sandals and ankle boots."""
-HELD_OUT = 1000
-"""How many training images `missing_garments` keeps apart, to fit the bias on."""
 _TEACHERS: dict[tuple[Scale, int], Run] = {}
 
 
@@ -106,7 +101,7 @@ def teacher_of(scale: Scale, seed: int, *, progress: bool = False, checkpoint: C
     if key not in _TEACHERS:
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(seed)
-            run = train_on_garments(_network(key[0]), Job(key[0], "teacher", seed, checkpoint, progress))
+            run = train_on_garments(build(key[0]), Job(key[0], "teacher", seed, checkpoint, progress))
         if run.history.interrupted:
             raise KeyboardInterrupt
         _TEACHERS[key] = run
@@ -221,18 +216,10 @@ def train_on_hints(student: VGG, teacher: VGG, training: "ImageSet", job: Job, *
             hint = hinting(batch[0])  # (N, C, 7, 7)
         return {"loss": hint_loss(hint, model(batch[0]))}
 
-    settings = TrainingSettings()
-    return fit(
-        Guided(guided, regressor(*shapes)),
-        settings.batches(training, job.scale, seed=job.seed),
-        step,
-        epochs=epochs,
-        optimizer=lambda parameters: OPTIMIZERS["adam"](parameters, lr=HINT_RATE),
-        schedule=SCHEDULES[settings.schedule],
-        checkpoint=_beside(job.checkpoint, "hints"),
-        machine=settings.machine(),
-        progress=job.progress,
-    )
+    scale = replace(job.scale, epochs=epochs, learning_rate=HINT_RATE, weight_decay=0)
+    job = replace(job, scale=scale, checkpoint=_beside(job.checkpoint, "hints"))
+    settings = ClassifierSettings(optimizer="adam")
+    return settings.fit(Guided(guided, regressor(*shapes)), settings.batches(training, scale, seed=job.seed), step, job)
 
 
 def train_student(model: VGG, lessons: Lessons, training: "ImageSet", job: Job) -> Run:
@@ -250,7 +237,7 @@ def train_student(model: VGG, lessons: Lessons, training: "ImageSet", job: Job) 
     """
     scale, seconds, extra = job.scale, 0.0, {}
     if lessons.temperature is None:
-        settings = TrainingSettings(smoothing=lessons.smoothing)
+        settings = ClassifierSettings(smoothing=lessons.smoothing)
         return train_on_garments(model, job, settings=settings, training=training)
     teacher = teacher_of(scale, job.seed, checkpoint=_beside(job.checkpoint, "teacher")).model
     if lessons.hints:
@@ -272,7 +259,8 @@ def _shape_behind(part: nn.Module, training: "ImageSet") -> tuple[int, ...]:
     return tuple(part.eval()(training.take(1).normalised().to(device)).shape[1:])
 
 
-def _network(scale: Scale) -> VGG:
+def build(scale: Scale) -> VGG:
+    """A fresh student of a scale's width, or a teacher: `(N, 1, 28, 28)` float -> `(N, 10)`."""
     return small_vgg(width=scale.width, stages=scale.stages)
 
 
@@ -296,75 +284,8 @@ def _train_few(job: Job) -> Run:
         job = replace(job, scale=replace(scale, epochs=epochs))
     else:
         training = repeated(few_labels(training, scale.images, seed=job.seed), ROUNDS)
-    return train_student(_network(scale), lessons, training, job)
+    return train_student(build(scale), lessons, training, job)
 
-
-def without_class(training: "ImageSet", index: int) -> "ImageSet":
-    """The images of all other classes; the list of classes stays as it is."""
-    rows = (training.labels != index).nonzero()[:, 0]
-    return replace(training, images=training.images[rows], labels=training.labels[rows])
-
-
-@torch.no_grad()
-def missing_class_scores(model: nn.Module, held_out: "ImageSet", test: "ImageSet", index: int) -> dict[str, float]:
-    """How a student does on a class, before and after the class's bias is raised.
-
-    Args:
-        model: images -> logits, in evaluation mode; it may never have seen the class.
-        held_out: labelled images with the class among them, on which the bias is fitted.
-        test: on which all else is measured.
-        index: the class.
-
-    Returns:
-        {"class_accuracy": of the test images of the class, the part that is right, "bias": what its logit is raised by,
-        "corrected_accuracy": of all test images after that, "corrected_class_accuracy": of those of the class}.
-    """
-    device = next(model.parameters()).device
-
-    def logits_of(images: "ImageSet") -> Tensor:
-        return torch.cat([model(part.to(device)) for part in images.normalised().split(500)]).float().cpu()
-
-    bias = fitted_bias(logits_of(held_out), held_out.labels, index)
-    logits, of_class = logits_of(test), test.labels == index
-    before = logits.argmax(1) == test.labels
-    after = raise_logit(logits, index, bias).argmax(1) == test.labels
-    return {
-        "class_accuracy": before[of_class].float().mean().item(),
-        "bias": bias,
-        "corrected_accuracy": after.float().mean().item(),
-        "corrected_class_accuracy": after[of_class].float().mean().item(),
-    }
-
-
-def missing_class(job: Job, lessons: Lessons, *, missing: int = MISSING, left_out: bool = True) -> Run:
-    """Hinton's experiment: a student that never sees a class, whose bias is corrected afterwards.
-
-    Args:
-        job: budget and seed; the teacher saw every class.
-        lessons: what the student learns from.
-        missing: the class that is looked at.
-        left_out: whether its images are left out of the student's.
-
-    Returns:
-        The run; its metrics are accuracy and loss on all test images, and `missing_class_scores`.
-    """
-    from crashcourse.datasets import garments
-
-    training, test = (garments(split, size=job.scale.data) for split in ("train", "test"))
-    held_out, training = training.split(HELD_OUT, seed=job.seed)
-    run = train_student(_network(job.scale), lessons, without_class(training, missing) if left_out else training, job)
-    if run.history.interrupted:
-        return run
-    return replace(run, metrics={**run.metrics, **missing_class_scores(run.model, held_out, test, missing)})
-
-
-def _train_missing(job: Job) -> Run:
-    soft = Lessons(temperature=MISSING_TEMPERATURE, hard_weight=0.0)
-    return missing_class(job, Lessons() if job.variant == "hard" else soft, left_out=job.variant != "complete")
-
-
-MISSING_TEMPERATURE = 4.0
-"""Of the soft targets where a class is missing."""
 
 LAPTOP = Scale(epochs=12, batch_size=50, learning_rate=0.03, width=4, images=500, compares=("distilled",))
 GPU = Scale(epochs=50, batch_size=125, learning_rate=0.1, width=16, data="full", augment=True, images=3000, compares=())
@@ -393,21 +314,5 @@ DISTIL_GARMENTS = Recipe(
     },
     run=_train_few,
 )
-MISSING_GARMENTS = Recipe(
-    name="missing_garments",
-    title="a narrow VGG on garments without sneakers, from a teacher that knows them",
-    data=DATA,
-    variants={
-        "soft": "soft targets at temperature 4, no labels, no sneakers",
-        "hard": "labels, no sneakers",
-        "complete": "soft targets at temperature 4, no labels, sneakers among the images",
-    },
-    scales={
-        "laptop": replace(LAPTOP, epochs=3, images=None, compares=("soft",)),
-        "study": replace(LAPTOP, epochs=3, images=None, compares=("soft", "hard", "complete")),
-        "gpu": replace(GPU, epochs=10, images=None, compares=("soft", "hard", "complete")),
-    },
-    run=_train_missing,
-)
 
-RECIPES = [DISTIL_GARMENTS, MISSING_GARMENTS]
+RECIPES = [DISTIL_GARMENTS]

@@ -22,9 +22,8 @@ from crashcourse.classification.mobilenet import (
 from crashcourse.classification.shufflenet import ShuffleNetV1, ShuffleNetV2
 from crashcourse.classification.squeezenet import SqueezeNet
 from crashcourse.recipes.base import Job, Recipe, Run, Scale
-from crashcourse.recipes.classifier import train_on_garments
+from crashcourse.recipes.classifier import ClassifierSettings, train_on_garments
 from crashcourse.recipes.garments import DATA
-from crashcourse.recipes.settings import TrainingSettings
 
 LAYERS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1))
 """Output channels and stride of the blocks of the small version 1, before its width."""
@@ -122,10 +121,10 @@ def mobile_variant(variant: str, scale: Scale) -> nn.Module:
 
 
 def _train(job: Job) -> Run:
-    model, settings = mobile_variant(job.variant, job.scale), TrainingSettings()
+    model, settings = mobile_variant(job.variant, job.scale), ClassifierSettings()
     if job.variant.startswith("squeeze"):  # it has no BatchNorm, and plain gradient descent hardly moves it
         job = replace(job, scale=replace(job.scale, learning_rate=job.scale.learning_rate / 100))
-        settings = TrainingSettings(optimizer="adamw")
+        settings = ClassifierSettings(optimizer="adamw")
     return train_on_garments(model, job, settings=settings)
 
 

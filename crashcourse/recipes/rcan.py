@@ -18,12 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from crashcourse.recipes.base import Job, Recipe, Run, Scale
-from crashcourse.recipes.photographs import (
-    DATA,
-    RestorationSettings,
-    absolute_error_step,
-    train_on_photos,
-)
+from crashcourse.recipes.photographs import DATA
+from crashcourse.recipes.restorer import absolute_error_step, train_on_photos
 from crashcourse.restoration import EDSR, RCAN, degrade_bi, super_resolution_scores
 from crashcourse.restoration.edsr import SuperResolver
 
@@ -111,8 +107,7 @@ def _train_stack(job: Job) -> Run:
 
 
 def _train(model: nn.Module, job: Job) -> Run:
-    settings = RestorationSettings(optimizer="adam", schedule="one_cycle", watched=96)
-    return train_on_photos(model, job, make=enlarge, step=absolute_error_step, measure=scores_on_y, settings=settings)
+    return train_on_photos(model, job, make=enlarge, step=absolute_error_step, measure=scores_on_y)
 
 
 LAPTOP = Scale(

@@ -17,10 +17,9 @@ from torch import nn
 from crashcourse.classification.vgg import small_vgg
 from crashcourse.errors import CourseError
 from crashcourse.recipes.base import Goal, Job, Recipe, Run, Scale
-from crashcourse.recipes.classifier import train_on_garments
+from crashcourse.recipes.classifier import ClassifierSettings, train_on_garments
 from crashcourse.recipes.garments import DATA
 from crashcourse.recipes.records import Record
-from crashcourse.recipes.settings import TrainingSettings
 from crashcourse.recipes.speed_sharpness import sharpness
 from crashcourse.recipes.timing import read_history
 
@@ -47,7 +46,7 @@ class Rung:
 
     after: str
     says: str
-    settings: TrainingSettings
+    settings: ClassifierSettings
     learning_rate: float | None = None
     patience: int = 1
     weight_decay: float | None = None
@@ -60,7 +59,7 @@ class Rung:
         return replace(scale, epochs=self.patience * scale.epochs, learning_rate=rate, weight_decay=decay)
 
 
-_GROUND = TrainingSettings(optimizer="sgd", schedule="constant", channels_last=False, data="loader")
+_GROUND = ClassifierSettings(optimizer="sgd", schedule="constant", channels_last=False, data="loader")
 _MOMENTUM = replace(_GROUND, optimizer="momentum")
 _ADAM = replace(_GROUND, optimizer="adam")
 _ONE_CYCLE = replace(_ADAM, schedule="one_cycle")
@@ -92,7 +91,7 @@ STOCK = {
 """What a learner would otherwise run."""
 
 FASTEST = "nesterov"
-"""The rung that the course trains with: `TrainingSettings()`; see `fastest`."""
+"""The rung that the course trains with: `ClassifierSettings()`; see `fastest`."""
 
 
 def stock_resnet18(num_classes: int = 10) -> nn.Module:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 from crashcourse.classification.vgg import small_vgg
 from crashcourse.recipes.base import Job, Recipe, Run, Scale
-from crashcourse.recipes.classifier import evaluate_classifier, train_on_garments
+from crashcourse.recipes.classifier import ClassifierSettings, evaluate_classifier, train_on_garments
 from crashcourse.recipes.garments import DATA
-from crashcourse.recipes.settings import STAIRS, TrainingSettings
+from crashcourse.recipes.settings import STAIRS
 from crashcourse.recipes.speed_sharpness import sharpness
 from crashcourse.training.contracts import length
 
@@ -37,11 +37,11 @@ class Way:
 
     says: str
     size: int
-    settings: TrainingSettings
+    settings: ClassifierSettings
     scaled: bool = False
 
 
-_PLAIN = TrainingSettings(schedule="cosine", drop_last=False)
+_PLAIN = ClassifierSettings(schedule="cosine", drop_last=False)
 WAYS = {
     "b32": Way("batches of 32", 32, _PLAIN),
     "b128": Way("batches of 128", 128, _PLAIN),

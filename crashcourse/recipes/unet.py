@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from crashcourse.recipes.base import Job, Recipe, Run, Scale
 from crashcourse.recipes.detector_data import SEEDS
-from crashcourse.recipes.settings import OPTIMIZERS, SCHEDULES
+from crashcourse.recipes.settings import TrainingSettings
 from crashcourse.segmentation import (
     DoubleConv,
     ResUNet,
@@ -33,7 +33,7 @@ from crashcourse.segmentation import (
     seg_score,
     separate_cells,
 )
-from crashcourse.training import Machine, fit
+from crashcourse.training import Machine
 
 if TYPE_CHECKING:
     from crashcourse.datasets import Cells
@@ -169,34 +169,20 @@ def train_segmenter(
     """
     from crashcourse.datasets import Batches
 
-    scale, margin = job.scale, model.margin
-    history = fit(
-        model,
-        Batches(
-            *tensors,
-            batch_size=scale.batch_size,
-            seed=job.seed,
-            transform=lambda images: mirror_pad(as_input(images), margin),
-            drop_last=True,
-        ),
-        segment_step,
-        epochs=scale.epochs,
-        optimizer=lambda parameters: OPTIMIZERS["adamw"](
-            parameters, lr=scale.learning_rate, weight_decay=scale.weight_decay
-        ),
-        schedule=SCHEDULES["one_cycle"],
-        evaluate=lambda model: {f"test_{name}": value for name, value in score(model, WATCHED).items()},
-        checkpoint=job.checkpoint,
-        machine=_machine(),
-        progress=job.progress,
+    margin = model.margin
+    batches = Batches(
+        *tensors,
+        batch_size=job.scale.batch_size,
+        seed=job.seed,
+        transform=lambda images: mirror_pad(as_input(images), margin),
+        drop_last=True,
     )
+
+    def evaluate(model: nn.Module) -> dict[str, float]:
+        return {f"test_{name}": value for name, value in score(model, WATCHED).items()}
+
+    history = TrainingSettings().fit(model, batches, segment_step, job, evaluate=evaluate)
     return Run(model, history, score(model, None), history.seconds)
-
-
-def _machine() -> Machine:
-    """The best device here; channels-last, which is faster for small convolutions on a CPU too."""
-    best = Machine().resolved().device
-    return Machine(channels_last=best != "mps")
 
 
 def _score_cells(scale: Scale, model: nn.Module, count: int | None) -> dict[str, float]:

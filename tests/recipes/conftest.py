@@ -1,7 +1,8 @@
-"""Every test has its own home and its own folder of records, and the recipe "tiny"."""
+"""Every test has its own home and its own folder of records, and the recipe "tiny"; some have few garments."""
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,17 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     yield tmp_path
     AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 garments to train on and 64 to test, networks of width 4, batches of 16."""
+    from crashcourse import datasets
+    from crashcourse.recipes import recipes
+
+    real = datasets.garments
+    monkeypatch.setattr(datasets, "garments", lambda split="train", *, size="subset": real(split).take(64))
+    for name in ("speed_garments", "vgg_garments"):
+        recipe = recipes()[name]
+        scales = {scale: replace(budget, width=4, batch_size=16) for scale, budget in recipe.scales.items()}
+        monkeypatch.setitem(recipes(), name, replace(recipe, scales=scales))

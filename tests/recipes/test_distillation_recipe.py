@@ -1,4 +1,4 @@
-"""The recipes of lesson 42: who sees what, with which budget, and what the missing class shows."""
+"""The recipe of lesson 42: who sees what, and with which budget."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,42 +15,26 @@ from crashcourse.inspection import count_parameters
 from crashcourse.recipes import Record, distillation
 from crashcourse.recipes.base import Job, find
 from crashcourse.recipes.distillation import (
-    MISSING_GARMENTS,
     STUDENTS,
     TEACHERS,
     Lessons,
     distil,
     few_labels,
-    missing_class,
-    missing_class_scores,
     repeated,
     teacher_of,
     teacher_scale,
     train_student,
     up_to_hint,
-    without_class,
 )
+from tests.recipes.students import job, shrink
 
 RECIPE = find("distil_garments")
 RECORDS = Path(__file__).resolve().parents[2] / "course" / "records"  # those of the course, whatever a test uses
-TINY = replace(RECIPE.scale("laptop"), epochs=4, images=40, batch_size=20)
 
 
 @pytest.fixture(autouse=True)
-def small_sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tenth of the garments and a narrow teacher, so that a run takes a second; and no teacher from before."""
-    import crashcourse.datasets
-
-    few = {split: few_labels(garments(split), count, seed=0) for split, count in (("train", 400), ("test", 100))}
-    monkeypatch.setattr(crashcourse.datasets, "garments", lambda split, size: few[split])
-    monkeypatch.setattr(distillation, "WIDER", 2)
-    monkeypatch.setattr(distillation, "TEACHERS", {"subset": {"epochs": 1, "batch_size": 25}})
-    monkeypatch.setattr(distillation, "HELD_OUT", 100)
-    monkeypatch.setattr(distillation, "_TEACHERS", {})
-
-
-def job(variant: str = "distilled", seed: int = 0, **changes: object) -> Job:
-    return Job(replace(TINY, **changes), variant, seed, progress=False)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch)
 
 
 @pytest.mark.parametrize("name", ["distil_garments", "missing_garments"])
@@ -196,74 +180,6 @@ def test_a_student_can_learn_from_its_teacher_alone() -> None:
     assert agree > 0.4
 
 
-def test_the_missing_class_is_not_among_the_images() -> None:
-    """The student sees what it must not see, or classes are numbered anew."""
-    training = without_class(garments("train"), 7)
-    assert len(training) == 9000
-    assert 7 not in training.labels.unique().tolist()
-    assert len(training.classes) == 10
-
-
-class Fixed(nn.Module):
-    """A network whose logits are its images' first ten pixels."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.unused = nn.Parameter(torch.zeros(1))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return images.flatten(1)[:, :10]
-
-
-def test_scores_of_the_missing_class_by_hand() -> None:
-    """The bias is fitted on the test images, or accuracy of the class is confused with that of all.
-
-    Logits are 200 for the own class, but 100 less for class 2 than for another one: a bias between 100 and 200 helps.
-    """
-    images = torch.zeros(20, 1, 28, 28, dtype=torch.uint8)
-    labels = torch.arange(20) % 10
-    for row, label in enumerate(labels.tolist()):
-        images[row, 0, 0, label] = 200
-        if label == 2:
-            images[row, 0, 0, 3], images[row, 0, 0, 2] = 200, 100
-    held_out = replace(garments("test"), images=images, labels=labels, mean=(0.0,), std=(1 / 255,))
-    test = replace(held_out, labels=torch.where(labels == 9, 2, labels))  # two more of class 2, which look like 9
-    scores = missing_class_scores(Fixed().eval(), held_out, test, 2)
-    assert 100 < scores["bias"] < 200
-    assert scores["class_accuracy"] == 0
-    assert scores["corrected_class_accuracy"] == pytest.approx(0.5)
-    assert scores["corrected_accuracy"] == pytest.approx(0.9)
-
-
-@pytest.mark.parametrize("variant", MISSING_GARMENTS.variants)
-def test_every_variant_of_the_missing_class_trains(variant: str) -> None:
-    """A variant ends in an error, or the record lacks what the lesson quotes."""
-    torch.manual_seed(0)
-    run = MISSING_GARMENTS.run(job(variant, epochs=2))
-    assert set(run.metrics) == {
-        *("accuracy", "loss", "class_accuracy"),
-        *("bias", "corrected_accuracy", "corrected_class_accuracy"),
-    }
-
-
-def test_held_out_images_are_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bias is fitted on images that the student learned from."""
-    seen = []
-
-    def fake(model: nn.Module, lessons: Lessons, training: object, job: Job) -> distillation.Run:
-        seen.append(training)
-        return distillation.Run(model.eval(), distillation.History([{"loss": 0.0}]), {}, 1.0)
-
-    monkeypatch.setattr(distillation, "train_student", fake)
-    monkeypatch.setattr(distillation, "missing_class_scores", lambda model, held, test, index: seen.append(held) or {})
-    missing_class(job(), Lessons(), missing=4)
-    training, held_out = ({image.numpy().tobytes() for image in images.images} for images in seen)
-    assert len(held_out) == 100
-    assert not training & held_out
-    assert 4 not in seen[0].labels.tolist()
-    assert 4 in seen[1].labels.tolist()
-
-
 def test_the_record_says_what_the_lesson_concludes() -> None:
     """Lesson 42 draws conclusions in words that a newer record contradicts. Intervals: 95 %, by t, five seeds."""
     record = Record.read(RECORDS / "distil_garments.study.json")
@@ -292,12 +208,3 @@ def test_the_record_says_what_the_lesson_concludes() -> None:
     assert ends("t20", "distilled")[1] < 0 < ends("t1", "distilled")[0]
     assert ends("t1", "distilled", "loss")[0] > 0
     assert sum(ends("unlabelled", "all_labels")) / 2 > -2.2
-
-
-def test_the_missing_class_is_learned_by_hearsay() -> None:
-    """Lesson 42 says that a corrected bias finds the class only with a teacher; the record says otherwise."""
-    record = Record.read(RECORDS / "missing_garments.study.json")
-    assert record.field("soft.class_accuracy_max") < 0.02
-    assert record.field("soft.corrected_class_accuracy_min") > 0.5
-    assert record.field("hard.corrected_class_accuracy_max") < 0.1
-    assert record.field("complete.class_accuracy_min") > 0.8

@@ -22,7 +22,8 @@ from crashcourse.recipes.dncnn import (
     train_denoiser,
     with_noise,
 )
-from crashcourse.recipes.photographs import held_out, mean_scores, score
+from crashcourse.recipes.photographs import held_out
+from crashcourse.recipes.restorer import mean_scores, score
 from crashcourse.restoration import DnCNN, non_local_means, residual_loss
 
 TINY = Scale(

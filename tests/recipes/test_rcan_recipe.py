@@ -9,7 +9,7 @@ from torch import nn
 from crashcourse.inspection import count_parameters
 from crashcourse.recipes import recipes
 from crashcourse.recipes.base import Job, Scale, train
-from crashcourse.recipes.photographs import held_out, mean_scores, score
+from crashcourse.recipes.photographs import held_out
 from crashcourse.recipes.rcan import (
     DEPTH_PHOTOS,
     DEPTHS,
@@ -20,6 +20,7 @@ from crashcourse.recipes.rcan import (
     scores_on_y,
     stack,
 )
+from crashcourse.recipes.restorer import mean_scores, score
 from crashcourse.restoration import EDSR, ChannelAttention, bicubic_resize, psnr, quantize, rcan
 from crashcourse.restoration.rcan import ResidualGroup
 
