@@ -19,6 +19,7 @@ FORBIDDEN = {part: SERVICES | {"cli"} for part in PARTS} | {
     "exercises": {"recipes", "lessons", "training", "cli"},
     "lessons": {"cli"},
     "layers": PARTS | SERVICES | {"cli"},
+    "doors": PARTS | SERVICES | {"cli", "layers"},
     "inspection": PARTS | SERVICES | {"cli"},
 }
 # A library on the left is imported in the rooms on the right alone.

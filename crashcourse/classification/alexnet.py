@@ -14,7 +14,7 @@ stride 4 does not tile; 227×227 gives its 55×55 maps. The average pooling befo
 import torch
 from torch import Tensor, nn
 
-from crashcourse.classification.doors import check_images, check_num_classes
+from crashcourse.doors import check_count, check_images
 
 
 def paper_features() -> nn.Sequential:
@@ -101,7 +101,7 @@ class AlexNet(nn.Module):
     """
 
     def __init__(self, num_classes: int = 1000, *, paper: bool = False, hidden: int = 4096) -> None:
-        check_num_classes(num_classes)
+        check_count(num_classes, "num_classes")
         super().__init__()
         self.least = 67 if paper else 63
         self.features = paper_features() if paper else one_column_features()
@@ -124,7 +124,7 @@ class AlexNet(nn.Module):
             CourseError: another shape or an integer dtype.
         """
         dtype = self.features[0].weight.dtype
-        check_images(images, network="AlexNet", channels=3, least=self.least, dtype=dtype)
+        check_images(images, "AlexNet", channels=3, least=self.least, dtype=dtype)
         features = self.avgpool(self.features(images))  # (N, 256, 6, 6)
         return self.classifier(torch.flatten(features, 1))
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from crashcourse.classification.doors import check_images, check_num_classes
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError
 
 
@@ -215,7 +215,7 @@ class DenseNet(nn.Module):
         dropout: float = 0.0,
         checkpointing: bool = False,
     ) -> None:
-        check_num_classes(num_classes)
+        check_count(num_classes, "num_classes")
         _check(configuration, in_channels, dropout)
         super().__init__()
         halvings = len(configuration.blocks) - 1
@@ -251,7 +251,7 @@ class DenseNet(nn.Module):
             CourseError: another shape or an integer dtype.
         """
         dtype = self.classifier.weight.dtype
-        check_images(images, network="DenseNet", channels=self.in_channels, least=self.least, dtype=dtype)
+        check_images(images, "DenseNet", channels=self.in_channels, least=self.least, dtype=dtype)
         features = F.relu(self.features(images), inplace=True)
         return self.classifier(torch.flatten(F.adaptive_avg_pool2d(features, 1), 1))
 

@@ -16,11 +16,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from crashcourse.classification.doors import check_images, check_num_classes
 from crashcourse.classification.efficientnet_scaling import check_depth, scale_stage
 from crashcourse.classification.mobilenet import check_width, conv_norm, round_channels
 from crashcourse.classification.senet import SqueezeExcitation
 from crashcourse.classification.stochastic_depth import stochastic_depth
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError
 
 STAGES = (
@@ -175,7 +175,7 @@ class EfficientNet(nn.Module):
         authors_norm: bool = False,
         baseline: Baseline = B0,
     ) -> None:
-        check_num_classes(num_classes)
+        check_count(num_classes, "num_classes")
         check_width(width)
         check_depth(depth)
         super().__init__()
@@ -213,7 +213,7 @@ class EfficientNet(nn.Module):
         """
         channels, least = self.baseline.in_channels, self.baseline.stride
         dtype = self.classifier[1].weight.dtype
-        check_images(images, network="EfficientNet", channels=channels, least=least, dtype=dtype)
+        check_images(images, "EfficientNet", channels=channels, least=least, dtype=dtype)
         return self.classifier(torch.flatten(self.avgpool(self.features(images)), 1))
 
     def _initialize(self, authors_norm: bool) -> None:

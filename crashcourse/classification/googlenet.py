@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crashcourse.classification.alexnet import response_normalization
-from crashcourse.classification.doors import check_images, check_num_classes
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError, unknown
 
 INCEPTIONS: dict[str, tuple[int, int, int, int, int, int]] = {
@@ -195,7 +195,7 @@ class GoogLeNet(nn.Module):
     """
 
     def __init__(self, num_classes: int = 1000, *, aux_heads: bool = True, paper: bool = False) -> None:
-        check_num_classes(num_classes)
+        check_count(num_classes, "num_classes")
         super().__init__()
         norm = not paper
         self.least = 15 if not paper else 79 if aux_heads else 31
@@ -235,7 +235,7 @@ class GoogLeNet(nn.Module):
             CourseError: another shape or an integer dtype.
         """
         dtype = self.fc.weight.dtype
-        check_images(images, network="GoogLeNet", channels=3, least=self.least, dtype=dtype)
+        check_images(images, "GoogLeNet", channels=3, least=self.least, dtype=dtype)
         maps = self.norm1(self.maxpool1(self.conv1(images)))  # (N, 64, 56, 56) for 224×224
         maps = self.maxpool2(self.norm2(self.conv3(self.conv2(maps))))  # (N, 192, 28, 28)
         maps = self.maxpool3(self.inception3b(self.inception3a(maps)))  # (N, 480, 14, 14)
@@ -320,7 +320,7 @@ class SmallGoogLeNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor | GoogLeNetOutputs:
         """(N, in_channels, H, W) float, H and W at least 4 -> (N, num_classes); with heads, three while training."""
         dtype = self.conv.conv.weight.dtype
-        check_images(images, network="SmallGoogLeNet", channels=self.in_channels, least=4, dtype=dtype)
+        check_images(images, "SmallGoogLeNet", channels=self.in_channels, least=4, dtype=dtype)
         maps = self.pool1(self.conv(images))  # (N, width, 14, 14) for 28×28
         first = self.inception2(self.inception1(maps))  # (N, 4 width, 14, 14)
         second = self.inception3(self.pool2(first))  # (N, 8 width, 7, 7)
@@ -352,7 +352,7 @@ def small_googlenet(
     Raises:
         CourseError: a number is not as described, or the head is unknown.
     """
-    check_num_classes(num_classes)
+    check_count(num_classes, "num_classes")
     if head not in HEADS:
         raise unknown("head", head, HEADS)
     if not isinstance(in_channels, int) or in_channels < 1 or not isinstance(width, int) or width < 4 or width % 4:

@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from crashcourse.classification.doors import check_images, check_num_classes
 from crashcourse.classification.resnet_cifar import check_sizes
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError
 
 LAYERS_V1 = (
@@ -201,7 +201,7 @@ class MobileNetV1(nn.Module):
         layers: Sequence[tuple[int, int]] = LAYERS_V1,
         block: Block = separable_conv,
     ) -> None:
-        check_num_classes(num_classes)
+        check_count(num_classes, "num_classes")
         check_width(width)
         check_sizes(in_channels=in_channels, stem_stride=stem_stride)
         super().__init__()
@@ -231,7 +231,7 @@ class MobileNetV1(nn.Module):
             CourseError: another shape or an integer dtype.
         """
         dtype = self.classifier.weight.dtype
-        check_images(images, network="MobileNet v1", channels=self.in_channels, least=self.least, dtype=dtype)
+        check_images(images, "MobileNet v1", channels=self.in_channels, least=self.least, dtype=dtype)
         return self.classifier(self.features(images).mean((2, 3)))
 
     def _initialize(self) -> None:
@@ -272,7 +272,7 @@ class MobileNetV2(nn.Module):
         last_channels: int = 1280,
         block: Block = InvertedResidual,
     ) -> None:
-        check_num_classes(num_classes)
+        check_count(num_classes, "num_classes")
         check_width(width)
         check_sizes(in_channels=in_channels, stem_stride=stem_stride)
         super().__init__()
@@ -303,7 +303,7 @@ class MobileNetV2(nn.Module):
             CourseError: another shape or an integer dtype.
         """
         dtype = self.classifier[1].weight.dtype
-        check_images(images, network="MobileNet v2", channels=self.in_channels, least=self.least, dtype=dtype)
+        check_images(images, "MobileNet v2", channels=self.in_channels, least=self.least, dtype=dtype)
         features = nn.functional.adaptive_avg_pool2d(self.features(images), 1)  # (N, last, 1, 1)
         return self.classifier(torch.flatten(features, 1))
 

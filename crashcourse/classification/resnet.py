@@ -14,7 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from crashcourse.classification.doors import check_images, check_num_classes
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError, unknown
 
 CHANNELS = (64, 128, 256, 512)
@@ -120,7 +120,7 @@ class ResNet(nn.Module):
     """
 
     def __init__(self, variant: str, num_classes: int = 1000, *, groups: int = 1, base_width: int = 64) -> None:
-        check_num_classes(num_classes)
+        check_count(num_classes, "num_classes")
         block, blocks = _variant(variant)
         if (groups, base_width) != (1, 64):
             if block is not Bottleneck:
@@ -155,7 +155,7 @@ class ResNet(nn.Module):
         Raises:
             CourseError: another shape or an integer dtype.
         """
-        check_images(images, network="ResNet", channels=3, least=STRIDE, dtype=self.fc.weight.dtype)
+        check_images(images, "ResNet", channels=3, least=STRIDE, dtype=self.fc.weight.dtype)
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (N, 64, H/4, W/4)
         x = self.layer1(x)  # (N, 64 · expansion, H/4, W/4)
         x = self.layer2(x)  # (N, 128 · expansion, H/8, W/8)

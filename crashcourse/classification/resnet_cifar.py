@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crashcourse.classification.doors import check_images, check_num_classes
 from crashcourse.classification.resnet import initialize
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError, unknown
 
 SHORTCUTS = {
@@ -106,7 +106,7 @@ class CifarResNet(nn.Module):
         stem_stride: int = 1,
         block: Callable[..., nn.Module] = CifarBlock,
     ) -> None:
-        check_num_classes(num_classes)
+        check_count(num_classes, "num_classes")
         if shortcut not in SHORTCUTS:
             raise unknown("shortcut", str(shortcut), SHORTCUTS)
         blocks = blocks_per_stage(depth, 6)
@@ -136,7 +136,7 @@ class CifarResNet(nn.Module):
             CourseError: another shape or an integer dtype.
         """
         dtype = self.fc.weight.dtype
-        check_images(images, network="ResNet", channels=self.in_channels, least=self.least, dtype=dtype)
+        check_images(images, "ResNet", channels=self.in_channels, least=self.least, dtype=dtype)
         x = self.relu(self.bn1(self.conv1(images)))  # (N, width, H, W) with a stem of stride 1
         x = self.layer1(x)  # (N, width, H, W)
         x = self.layer2(x)  # (N, 2 · width, H/2, W/2)

@@ -12,9 +12,9 @@ is a 1×1 projection of the pre-activated input, as in the authors' code.
 import torch
 from torch import Tensor, nn
 
-from crashcourse.classification.doors import check_images, check_num_classes
 from crashcourse.classification.resnet import initialize
 from crashcourse.classification.resnet_cifar import blocks_per_stage, check_sizes
+from crashcourse.doors import check_count, check_images
 
 
 class PreActBlock(nn.Module):
@@ -100,7 +100,7 @@ class PreActResNet(nn.Module):
         width: int = 16,
         stem_stride: int = 1,
     ) -> None:
-        check_num_classes(num_classes)
+        check_count(num_classes, "num_classes")
         blocks = blocks_per_stage(depth, 9 if bottleneck else 6)
         check_sizes(in_channels=in_channels, width=width, stem_stride=stem_stride)
         block, expansion = (PreActBottleneck, 4) if bottleneck else (PreActBlock, 1)
@@ -132,7 +132,7 @@ class PreActResNet(nn.Module):
             CourseError: another shape or an integer dtype.
         """
         dtype = self.fc.weight.dtype
-        check_images(images, network="PreActResNet", channels=self.in_channels, least=self.least, dtype=dtype)
+        check_images(images, "PreActResNet", channels=self.in_channels, least=self.least, dtype=dtype)
         x = self.conv1(images)  # (N, width, H, W) with a stem of stride 1
         x = self.layer1(x)  # (N, width · expansion, H, W)
         x = self.layer2(x)  # (N, 2 · width · expansion, H/2, W/2)

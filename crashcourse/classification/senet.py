@@ -18,9 +18,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from crashcourse.classification.doors import check_images, check_num_classes
 from crashcourse.classification.resnet import CHANNELS, STRIDE, Bottleneck, initialize
 from crashcourse.classification.resnet_cifar import CifarBlock
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError, unknown
 
 
@@ -174,7 +174,7 @@ class SEResNet(nn.Module):
     """
 
     def __init__(self, variant: str = "50", num_classes: int = 1000, *, reduction: int = 16) -> None:
-        check_num_classes(num_classes)
+        check_count(num_classes, "num_classes")
         if variant not in VARIANTS:
             raise unknown("variant of SE-ResNet", str(variant), VARIANTS)
         squeezed_channels(CHANNELS[0] * SEBottleneck.expansion, reduction)
@@ -207,7 +207,7 @@ class SEResNet(nn.Module):
         Raises:
             CourseError: another shape or an integer dtype.
         """
-        check_images(images, network="SE-ResNet", channels=3, least=STRIDE, dtype=self.fc.weight.dtype)
+        check_images(images, "SE-ResNet", channels=3, least=STRIDE, dtype=self.fc.weight.dtype)
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (N, 64, H/4, W/4)
         x = self.layer1(x)  # (N, 256, H/4, W/4)
         x = self.layer2(x)  # (N, 512, H/8, W/8)

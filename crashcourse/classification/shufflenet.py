@@ -15,9 +15,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from crashcourse.classification.doors import check_images, check_num_classes
 from crashcourse.classification.mobilenet import STRIDE, check_width
 from crashcourse.classification.resnet_cifar import check_sizes
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError
 
 REPEATS = (4, 8, 4)
@@ -159,7 +159,7 @@ class ShuffleNetV1(nn.Module):
         small_images: bool = False,
         shuffle: bool = True,
     ) -> None:
-        check_num_classes(num_classes)
+        check_count(num_classes, "num_classes")
         check_width(width)
         check_sizes(in_channels=in_channels)
         if groups not in CHANNELS_V1:
@@ -193,7 +193,7 @@ class ShuffleNetV1(nn.Module):
             CourseError: another shape or an integer dtype.
         """
         dtype = self.fc.weight.dtype
-        check_images(images, network="ShuffleNet v1", channels=self.in_channels, least=self.least, dtype=dtype)
+        check_images(images, "ShuffleNet v1", channels=self.in_channels, least=self.least, dtype=dtype)
         features = self.maxpool(self.conv1(images))  # (N, 24, H / 4, W / 4)
         features = self.stage4(self.stage3(self.stage2(features)))  # (N, channels[-1], H / 32, W / 32)
         return self.fc(features.mean((2, 3)))
@@ -279,7 +279,7 @@ class ShuffleNetV2(nn.Module):
         repeats: Sequence[int] = REPEATS,
         small_images: bool = False,
     ) -> None:
-        check_num_classes(num_classes)
+        check_count(num_classes, "num_classes")
         check_sizes(in_channels=in_channels)
         if width not in CHANNELS_V2:
             raise CourseError(f"ShuffleNet v2 has width 0.5, 1.0, 1.5 or 2.0; got {width!r}.")
@@ -312,7 +312,7 @@ class ShuffleNetV2(nn.Module):
             CourseError: another shape or an integer dtype.
         """
         dtype = self.fc.weight.dtype
-        check_images(images, network="ShuffleNet v2", channels=self.in_channels, least=self.least, dtype=dtype)
+        check_images(images, "ShuffleNet v2", channels=self.in_channels, least=self.least, dtype=dtype)
         features = self.maxpool(self.conv1(images))  # (N, 24, H / 4, W / 4)
         features = self.conv5(self.stage4(self.stage3(self.stage2(features))))  # (N, last, H / 32, W / 32)
         return self.fc(features.mean((2, 3)))

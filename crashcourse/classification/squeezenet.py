@@ -12,8 +12,8 @@ Version "small", `in_channels` and `rectified` are this course's own, for small 
 import torch
 from torch import Tensor, nn
 
-from crashcourse.classification.doors import check_images, check_num_classes
 from crashcourse.classification.resnet_cifar import check_sizes
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import unknown
 
 Layer = tuple[int, int] | None
@@ -82,7 +82,7 @@ class SqueezeNet(nn.Module):
         in_channels: int = 3,
         rectified: bool = True,
     ) -> None:
-        check_num_classes(num_classes)
+        check_count(num_classes, "num_classes")
         check_sizes(in_channels=in_channels)
         if version not in VARIANTS:
             raise unknown("version of SqueezeNet", version, VARIANTS)
@@ -119,7 +119,7 @@ class SqueezeNet(nn.Module):
             CourseError: another shape or an integer dtype.
         """
         dtype, network = self.classifier[1].weight.dtype, f"SqueezeNet {self.version}"
-        check_images(images, network=network, channels=self.in_channels, least=self.least, dtype=dtype)
+        check_images(images, network, channels=self.in_channels, least=self.least, dtype=dtype)
         return torch.flatten(self.classifier(self.features(images)), 1)
 
     def _initialize(self) -> None:

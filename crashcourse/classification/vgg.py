@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from crashcourse.classification.doors import check_images, check_num_classes
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError
 
 CHANNELS = (64, 128, 256, 512, 512)
@@ -127,7 +127,7 @@ class VGG(nn.Module):
         pooled: int = 7,
         dropout: float = 0.5,
     ) -> None:
-        check_num_classes(num_classes)
+        check_count(num_classes, "num_classes")
         convolutions = [module for module in features.modules() if isinstance(module, nn.Conv2d)]
         if not convolutions:
             raise CourseError("VGG needs at least one convolution in its features; build them with vgg_features().")
@@ -160,7 +160,7 @@ class VGG(nn.Module):
             CourseError: another shape or an integer dtype.
         """
         dtype = self.classifier[0].weight.dtype
-        check_images(images, network="VGG", channels=self.in_channels, least=self.least, dtype=dtype)
+        check_images(images, "VGG", channels=self.in_channels, least=self.least, dtype=dtype)
         features = self.avgpool(self.features(images))  # (N, channels[-1], pooled, pooled)
         return self.classifier(torch.flatten(features, 1))
 

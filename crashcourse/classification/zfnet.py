@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from crashcourse.classification.alexnet import dense_head, response_normalization
-from crashcourse.classification.doors import check_images, check_num_classes
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError
 
 
@@ -54,7 +54,7 @@ class ZFNet(nn.Module):
     least = 47
 
     def __init__(self, num_classes: int = 1000, *, hidden: int = 4096) -> None:
-        check_num_classes(num_classes)
+        check_count(num_classes, "num_classes")
         super().__init__()
         self.features = zfnet_features()
         self.avgpool = nn.AdaptiveAvgPool2d((6, 6))  # nothing to do at 224
@@ -77,7 +77,7 @@ class ZFNet(nn.Module):
         Raises:
             CourseError: another shape or an integer dtype.
         """
-        check_images(images, network="ZFNet", channels=3, least=self.least, dtype=self.features[0].weight.dtype)
+        check_images(images, "ZFNet", channels=3, least=self.least, dtype=self.features[0].weight.dtype)
         features = self.avgpool(self.features(images))  # (N, 256, 6, 6)
         return self.classifier(torch.flatten(features, 1))
 

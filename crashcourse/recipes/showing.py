@@ -1,6 +1,7 @@
 """Records as text, and the cell that trains on a GPU where there is one."""
 
 import statistics
+from collections.abc import Callable
 
 import torch
 
@@ -9,6 +10,9 @@ from crashcourse.claims import measured
 from crashcourse.errors import CourseError
 from crashcourse.recipes.base import find, train
 from crashcourse.recipes.records import Record, Seed, load_record
+
+WIDEST = 100
+"""Characters in a line of a record's table: what a notebook shows without breaking it."""
 
 
 def record_table(record: Record) -> str:
@@ -19,20 +23,35 @@ def record_table(record: Record) -> str:
     metrics = list(next(iter(record.variants.values()))[0].metrics)
     header = ["variant", "seeds", "parameters", *(_title(metric) for metric in metrics), "seconds per run"]
     rows = [header, *(_row(name, runs, metrics) for name, runs in record.variants.items())]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    names, *columns = ([row[place] for row in rows] for place in range(len(header)))
     lines = [f"{record.recipe} at {record.scale} scale, {record.settings.get('epochs', '?')} epochs"]
-    for name, *cells in rows:
-        right = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
-        lines.append("  ".join([name.ljust(widths[0]), *right]))
+    block = _column(names, str.ljust)
+    for column in columns:
+        longer = [f"{line}  {cell}" for line, cell in zip(block, _column(column, str.rjust), strict=True)]
+        if len(longer[0]) > WIDEST:  # go on below, under the variants' names again
+            lines += [*block, ""]
+            longer = [
+                f"{name}  {cell}"
+                for name, cell in zip(_column(names, str.ljust), _column(column, str.rjust), strict=True)
+            ]
+        block = longer
+    lines += block
     lines.append(f"Recorded {record.date} on {record.hardware}, torch {record.versions.get('torch', '?')}.")
     if any(len(runs) > 1 for runs in record.variants.values()):
         lines.append("± is the standard deviation over seeds.")
     return "\n".join(lines)
 
 
+def _column(cells: list[str], justify: Callable[[str, int], str]) -> list[str]:
+    """The cells of a column, all as long as the longest."""
+    width = max(map(len, cells))
+    return [justify(cell, width) for cell in cells]
+
+
 def _title(metric: str) -> str:
-    """`test accuracy` for "accuracy", `train accuracy` for "train_accuracy"."""
-    return metric.replace("_", " ") if metric.startswith("train_") else f"test {metric}"
+    """`test mean iou` for "mean_iou", `train accuracy` for "train_accuracy"."""
+    words = metric.replace("_", " ")
+    return words if metric.startswith("train_") else f"test {words}"
 
 
 def _row(name: str, runs: list[Seed], metrics: list[str]) -> list[str]:

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crashcourse.doors import check_count, check_images, check_number
 from crashcourse.errors import CourseError
-from crashcourse.restoration.doors import check_count, check_images, check_number
 
 
 def non_local_means(noisy: Tensor, sigma: float, *, patch: int = 5, distance: int = 6, strength: float = 0.8) -> Tensor:

@@ -24,15 +24,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from crashcourse.doors import check_count, check_images, check_number
 from crashcourse.errors import CourseError, unknown
-from crashcourse.restoration.doors import (
-    check_count,
-    check_images,
-    check_multiple,
-    check_number,
-    check_range,
-    generator_of,
-)
+from crashcourse.restoration.doors import check_multiple, check_range, generator_of
 from crashcourse.restoration.noise import gaussian_noise
 from crashcourse.restoration.pixels import exact, quantize
 from crashcourse.restoration.resizing import bicubic_resize

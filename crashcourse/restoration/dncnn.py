@@ -18,8 +18,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError
-from crashcourse.restoration.doors import check_count, check_images
 
 WIDTH = 64
 """Channels of every layer between the first and the last."""

@@ -12,8 +12,8 @@ the authors' code, so that its weights fit; parameters have its names. The mean 
 import torch
 from torch import Tensor, nn
 
+from crashcourse.doors import check_count, check_images, check_number
 from crashcourse.errors import CourseError, unknown
-from crashcourse.restoration.doors import check_count, check_images, check_number
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 """Mean red, green and blue of the 800 training images of DIV2K, in [0, 1]."""

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError, unknown
-from crashcourse.restoration.doors import check_count, check_images
 from crashcourse.restoration.noise import sigma_map
 
 VARIANTS: dict[int, tuple[int, int]] = {1: (15, 64), 3: (12, 96)}

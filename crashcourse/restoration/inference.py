@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError
-from crashcourse.restoration.doors import check_count, check_images
 
 Restore = Callable[[Tensor], Tensor]
 

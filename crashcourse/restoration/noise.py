@@ -12,8 +12,9 @@ see float noise, RNAN and RDN read 8-bit files.
 import torch
 from torch import Tensor
 
+from crashcourse.doors import check_images, check_number
 from crashcourse.errors import CourseError
-from crashcourse.restoration.doors import check_images, check_number, check_range, generator_of
+from crashcourse.restoration.doors import check_range, generator_of
 from crashcourse.restoration.pixels import quantize
 
 

@@ -8,8 +8,8 @@ Y another range: 0 to 1 where it is called full range, 16/255 to 235/255 where i
 import torch
 from torch import Tensor
 
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError, unknown
-from crashcourse.restoration.doors import check_count, check_images
 
 STUDIO = (65.481, 128.553, 24.966)
 """Y = 16 + 65.481 R + 128.553 G + 24.966 B: black is 16, white is 235."""

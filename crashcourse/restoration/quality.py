@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError, unknown
-from crashcourse.restoration.doors import check_count, check_images, check_range
+from crashcourse.restoration.doors import check_range
 from crashcourse.restoration.pixels import exact, luma, quantize, shave
 
 WINDOW, SIGMA = 11, 1.5

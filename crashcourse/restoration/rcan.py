@@ -14,8 +14,8 @@ not counted. `long_skip`, `short_skip` and `attention` take away what table 1 ta
 import torch
 from torch import Tensor, nn
 
+from crashcourse.doors import check_count
 from crashcourse.errors import CourseError
-from crashcourse.restoration.doors import check_count
 from crashcourse.restoration.edsr import SuperResolver
 
 

@@ -16,8 +16,8 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from crashcourse.doors import check_images
 from crashcourse.errors import CourseError
-from crashcourse.restoration.doors import check_images
 from crashcourse.restoration.pixels import exact
 
 

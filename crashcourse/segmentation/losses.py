@@ -19,8 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crashcourse.doors import check_number
 from crashcourse.errors import CourseError
-from crashcourse.segmentation.doors import IGNORE, check_labels, check_logits, check_number
+from crashcourse.segmentation.doors import IGNORE, check_labels, check_logits
 
 
 def binary_cross_entropy(

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crashcourse.doors import check_count, check_number
 from crashcourse.errors import CourseError
-from crashcourse.segmentation.doors import check_count, check_number
 
 
 def label_objects(mask: Tensor, *, least: int = 1) -> Tensor:

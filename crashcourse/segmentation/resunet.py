@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError
-from crashcourse.segmentation.doors import check_count, check_images
 
 
 class PreActivation(nn.Sequential):

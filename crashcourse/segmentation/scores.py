@@ -19,8 +19,9 @@ import math
 import torch
 from torch import Tensor
 
+from crashcourse.doors import check_count
 from crashcourse.errors import CourseError
-from crashcourse.segmentation.doors import IGNORE, check_count, check_labels
+from crashcourse.segmentation.doors import IGNORE, check_labels
 
 
 def confusion_matrix(predicted: Tensor, labels: Tensor, classes: int, *, ignore: int | None = IGNORE) -> Tensor:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from crashcourse.doors import check_count, check_images
 from crashcourse.errors import CourseError
-from crashcourse.segmentation.doors import check_count, check_images
 
 Segment = Callable[[Tensor], Tensor]
 

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from crashcourse.doors import check_count, check_images, check_number
 from crashcourse.errors import CourseError
-from crashcourse.segmentation.doors import check_count, check_images, check_number
 
 
 class DoubleConv(nn.Sequential):

@@ -19,8 +19,8 @@ import math
 import torch
 from torch import Tensor
 
+from crashcourse.doors import check_number
 from crashcourse.errors import CourseError
-from crashcourse.segmentation.doors import check_number
 
 
 def border_weight_map(

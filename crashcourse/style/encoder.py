@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crashcourse.classification.doors import check_images
 from crashcourse.classification.vgg import CHANNELS, CONFIGURATIONS, vgg_features
 from crashcourse.classification.weights import MEAN, STD
+from crashcourse.doors import check_images
 from crashcourse.errors import CourseError, check_name
 
 POOLINGS = {"average": F.avg_pool2d, "max": F.max_pool2d}
@@ -87,7 +87,7 @@ class Encoder(nn.Module):
         Raises:
             CourseError: another shape, an integer dtype, or an unknown layer.
         """
-        check_images(images, network="An encoder", channels=3, least=16, dtype=self.mean.dtype)
+        check_images(images, "An encoder", channels=3, least=16, dtype=self.mean.dtype)
         wanted = set(self.layers if layers is None else layers)
         for name in wanted:
             check_name("layer", name, self.layers)

@@ -163,6 +163,22 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == TABLE
 
 
+def test_a_table_too_wide_for_a_notebook_goes_on_below() -> None:
+    """Fails if a notebook breaks the lines of a record, if a column is lost, or if it comes twice."""
+    names = [f"long_metric_{number}" for number in range(9)]
+    runs = {
+        name: [replace(run, metrics=dict.fromkeys(names, 0.5)) for run in RECORD.variants[name]]
+        for name in RECORD.variants
+    }
+    lines = record_table(replace(RECORD, variants=runs)).splitlines()
+    assert max(map(len, lines)) <= 100
+    heads = [line for line in lines if line.startswith("variant  ")]
+    assert len(heads) == 3
+    assert "  ".join(heads).count("test long metric") == 9
+    assert "seconds per run" in heads[2]
+    assert [len(line) for line in lines if line.startswith("narrow")] == [len(head) for head in heads]
+
+
 def test_what_is_not_recorded_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """Fails if a missing record is imagined, or the way to make one is not named."""
     gpu_cell("tiny")

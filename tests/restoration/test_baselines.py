@@ -65,7 +65,7 @@ def test_bm3d_gains_more_than_non_local_means(channels, gain):
         (torch.rand(1, 1, 16, 16), -5, "sigma"),
         (torch.rand(1, 1, 16, 16), torch.tensor(25.0), "sigma"),
         (torch.rand(1, 16, 16), 25, r"images\[None\]"),
-        (torch.zeros(1, 1, 16, 16, dtype=torch.uint8), 25, "overflows"),
+        (torch.zeros(1, 1, 16, 16, dtype=torch.uint8), 25, "Scale first"),
     ],
 )
 def test_what_is_refused_and_in_which_words(denoise, images, sigma, words):

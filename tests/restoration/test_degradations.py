@@ -198,7 +198,7 @@ def test_gradients_flow_where_the_docstrings_say_so():
         (lambda x: degrade_bi(x, 0), "scale must be an integer of at least 1"),
         (lambda x: degrade_bi(x, 1.5), "scale"),
         (lambda x: degrade_bi(255 * x, 3), "Divide by 255"),
-        (lambda x: degrade_bi(x.byte(), 3), "overflows"),
+        (lambda x: degrade_bi(x.byte(), 3), "Scale first"),
         (lambda x: degrade_bd(x[..., :8]), r"modcrop\(images, 3\)"),
         (lambda x: degrade_dn(x[..., :8], 0), r"modcrop\(images, 3\)"),
         (lambda x: degrade_dn(x, 0.5), "seed; got float"),

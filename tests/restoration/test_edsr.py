@@ -104,7 +104,7 @@ def test_what_is_refused_and_in_which_words():
         (lambda: EDSR(2, 1, 0), "width"),
         (lambda: EDSR(2, 1, 4, residual_scale=-1), "residual_scale"),
         (lambda: edsr(2, variant="large"), "variant of EDSR named 'large'"),
-        (lambda: EDSR(2, 1, 4)(torch.rand(1, 1, 4, 4)), "no colour to restore"),
+        (lambda: EDSR(2, 1, 4)(torch.rand(1, 1, 4, 4)), "makes three equal ones"),
         (lambda: EDSR(2, 1, 4)(torch.zeros(1, 3, 4, 4, dtype=torch.uint8)), "/ 255"),
     ):
         with pytest.raises(CourseError, match=words):

@@ -124,7 +124,7 @@ def test_what_is_refused_and_in_which_words():
         (lambda: model(noisy, torch.rand(3)), r"sigma of shape \(3,\) does not fit"),
         (lambda: model(noisy, torch.rand(2, 3, 4, 4)), "one channel for all colours"),
         (lambda: model(noisy, torch.rand(2, 1, 2, 2)), "does not fit"),
-        (lambda: model(noisy[:, :1], 25), "no colour to restore"),
+        (lambda: model(noisy[:, :1], 25), "makes three equal ones"),
         (lambda: model((255 * noisy).byte(), 25), "/ 255"),
         (lambda: ffdnet(2), "FFDNet with so many channels"),
         (lambda: FFDNet(1, 1), "depth"),

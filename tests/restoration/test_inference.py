@@ -154,7 +154,7 @@ def test_the_ensemble_is_the_mean():
         (lambda x: tiled(lopsided, x, scale=0.5), "scale"),
         (lambda x: tiled(lopsided, x[0]), r"images\[None\]"),
         (lambda x: self_ensemble(lopsided, x[0]), r"images\[None\]"),
-        (lambda x: self_ensemble(lopsided, (255 * x).byte()), "overflows"),
+        (lambda x: self_ensemble(lopsided, (255 * x).byte()), "Scale first"),
     ],
 )
 def test_what_is_refused_and_in_which_words(call, words):

@@ -122,7 +122,7 @@ def test_poisson_moments(peak):
         (lambda x: gaussian_noise(255 * x, 25, 0), "Divide by 255"),
         (lambda x: gaussian_noise(x - 1, 25, 0), r"values in \[0, 1\]"),
         (lambda x: gaussian_noise(x * float("nan"), 25, 0), "nan"),
-        (lambda x: gaussian_noise(x.byte(), 25, 0), "overflows"),
+        (lambda x: gaussian_noise(x.byte(), 25, 0), "Scale first"),
         (lambda x: rician_noise(255 * x, 25, 0), "rician_noise takes values"),
         (lambda x: rician_noise(x, -1, 0), "sigma"),
         (lambda x: poisson_noise(x, 0, 0), "without photons"),

@@ -242,7 +242,7 @@ def test_the_input_stays_and_an_empty_batch_has_no_scores():
 @pytest.mark.parametrize(
     ("change", "options", "words"),
     [
-        (lambda a, b: ((255 * a).byte(), (255 * b).byte()), {}, "torch.uint8, which overflows"),
+        (lambda a, b: ((255 * a).byte(), (255 * b).byte()), {}, "torch.uint8. Scale first"),
         (lambda a, b: (a, b[..., 1:]), {}, "must have one shape"),
         (lambda a, b: (a[:1], b), {}, "must have one shape"),
         (lambda a, b: (a[0], b[0]), {}, r"images\[None\]"),

@@ -205,7 +205,7 @@ def test_any_size_and_an_empty_batch():
         (lambda: RCAN(2, width=8), "reduction 16 leaves no unit of 8 channels"),
         (lambda: ChannelAttention(0), "channels"),
         (lambda: ChannelAttention(8, 0), "reduction"),
-        (lambda: RCAN(2, **TINY)(torch.rand(1, 1, 4, 4)), "no colour to restore"),
+        (lambda: RCAN(2, **TINY)(torch.rand(1, 1, 4, 4)), "makes three equal ones"),
         (lambda: RCAN(2, **TINY)(torch.rand(3, 4, 4)), r"images\[None\]"),
         (lambda: RCAN(2, **TINY)(torch.zeros(1, 3, 4, 4, dtype=torch.uint8)), "/ 255"),
         (lambda: RCAN(2, **TINY)(torch.rand(1, 3, 4, 4).double()), r"images.float\(\)"),
