@@ -2,13 +2,14 @@
 
 A notebook under `notebooks/` is collected twice: its cells by nbval, strictly, and once with every exercise answered
 by its reference, as far as exercises reach. Both stay on one xdist worker (`--dist loadfile`), each in a fresh home
-with the network closed.
+with the network closed. Long files come first, so that no worker waits for another at the end.
 """
 
 import os
 import shutil
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,12 @@ def pytest_configure(config: pytest.Config) -> None:
     home = tempfile.mkdtemp(prefix="crashcourse-tests-")
     os.environ["CRASHCOURSE_HOME"] = home
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Notebooks first, which take a minute each, then the files with the most tests. xdist must not reorder them."""
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.suffix != ".ipynb", -tests[item.path], item.path))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -126,7 +126,8 @@ def run_tests(arguments: list[str]) -> int:
     if not is_installed("test"):
         install("test")
     say("Running all tests: units, every notebook, the browser.")
-    return run([str(PYTHON), "-m", "pytest", "-n", "2", "--dist", "loadfile", *arguments], OMP_NUM_THREADS="1")
+    two = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]  # in the order of conftest.py
+    return run([str(PYTHON), "-m", "pytest", *two, *arguments], OMP_NUM_THREADS="1")
 
 
 def main(arguments: list[str]) -> int:

@@ -703,7 +703,7 @@ image_grid(
 # by random *elastic deformations*: a coarse 3×3 grid of shifts, with a standard
 # deviation of 10 pixels, interpolated smoothly. Tissue deforms like that, so that
 # deformed pictures are new and true. (We draw as many cells as we like, and need none.)
-# In the ISBI cell tracking challenge of 2015 it reached a SEG of 0.92 on phase
+# In the ISBI cell tracking challenge of 2015 it reached a mean IoU of 0.92 on phase
 # contrast, where the second had 0.83, and 0.78 against 0.46 on DIC (table 2).
 #
 # **Landmarks** are points in place of regions: the tip of the heart, the two ends of a
@@ -728,10 +728,10 @@ gpu_cell("unet_cells")
 # normalisation, and enlarge by interpolation; valid convolutions have become rare, and
 # with them the guarantee of seamless tiles. 3D U-Net and V-Net (2016) took the U to
 # volumes. nnU-Net (Isensee et al., 2018) showed that a plain U-Net whose settings
-# follow from the data set wins many medical challenges. For touching cells, the weight
-# map got rivals that predict shapes: StarDist (Schmidt et al., 2018) gives every pixel
-# the distances to its cell's outline, Cellpose (Stringer et al., 2020) a flow towards
-# its middle. And U-Nets with attention are the denoisers of many image generators (Ho
+# follow from the data set can lead on nearly all of seven medical tasks at once. For
+# touching cells, the weight map got rivals that predict shapes: StarDist (Schmidt et
+# al., 2018) gives every pixel the distances to its cell's outline, Cellpose (Stringer
+# et al., 2020) a flow towards its middle. And U-Nets with attention are the denoisers of many image generators (Ho
 # et al., 2020; Rombach et al., 2021).
 #
 # *References:* O. Ronneberger, P. Fischer, T. Brox, "U-Net: convolutional networks for

@@ -275,8 +275,8 @@ show(fig, alt="Accuracy by epoch: with and without a teacher, both below the tea
 # A network that is thin *and* deep is hard to train from its answers alone. FitNets
 # (Romero et al., 2014) therefore begin in the *middle*. The teacher's maps of some
 # layer are the **hint**. A layer of the student, the **guided** one, is to predict
-# them. It has fewer channels, perhaps larger maps, so a convolution and a ReLU stand
-# between, the **regressor** r:
+# them. It has fewer channels, perhaps larger maps, so a convolution stands between, and
+# the teacher's own nonlinearity, for us a ReLU: the **regressor** r:
 #
 # $$\tfrac12 \, \| h - r(g) \|^2$$
 #
@@ -493,9 +493,10 @@ show_table(rows, headers, "Accuracy of some against others, paired by seed")
 # %% [markdown]
 # - **Soft targets are more than soft labels**: against `smoothed` the loss is still
 #   lower with every seed. What the teacher says of *this* image counts.
-# - **Hints** change nothing that we can see. FitNets' students had 11 to 19 layers,
-#   which did not train well from their answers alone. Ours has four convolutions, and
-#   nothing to be rescued from. Nor did it harm to spend a quarter of the budget so.
+# - **Hints** change nothing that we can see. FitNets' students for CIFAR-10 had 11 to
+#   19 layers; at one size, the paper could train 5 layers from labels, 7 with soft
+#   targets too, and 13 with hints. Ours has four convolutions, and nothing to be
+#   rescued from. Nor did it harm to spend a quarter of the budget so.
 # - **Temperature**: 20 is too much. T = 1 is half a point above T = 4, with a higher
 #   loss; that bar misses the zero narrowly, and among so many comparisons one will, by
 #   luck. All had one learning rate. At T = 20 the gradient is another one, and a search
@@ -514,8 +515,8 @@ show_table(rows, headers, "Accuracy of some against others, paired by seed")
 #
 # ## A class that it never saw
 # Hinton et al. tried something bolder. They took every 3 out of the student's images;
-# the teacher knew all digits. The student saw no 3, and had no label: only what the
-# teacher says of other digits. It made 206 errors on 10,000 test digits, 133 of them on
+# the teacher knew all digits. The student saw no 3, only other digits and what the
+# teacher says of them. It made 206 errors on 10,000 test digits, 133 of them on
 # the 1,010 threes. So it knew most threes, by hearsay. And what it had wrong was mostly
 # *one number*: nothing ever pulled the bias of class 3 upwards. Raised by 3.5, it left
 # 109 errors, 14 of them on threes (section 3).
@@ -651,8 +652,9 @@ gpu_cell("distil_garments")
 # and Ba and Caruana (2013) matched logits. Müller et al. (2019) found that a teacher
 # which was trained on smoothed labels teaches worse: smoothing wipes out the families.
 # Furlanello et al. (2018) distilled networks into copies of *themselves*, and gained.
-# Stanton et al. (2021) measured how often student and teacher agree: seldom, even where
-# the student could, and the gain does not hang on it. Beyer et al. (2021) say that
+# Stanton et al. (2021) measured how often student and teacher agree: less than one
+# would think, even where the student could; and those that agree more do not always do
+# better on new images. Beyer et al. (2021) say that
 # distillation needs patience: the same crop for both, strong augmentation, and very
 # many epochs. Today most small networks that are sold have had a teacher, and language
 # models are distilled on texts that the teacher wrote. Lesson 43 distils a detector.
