@@ -731,8 +731,8 @@ gpu_cell("unet_cells")
 # follow from the data set can lead on nearly all of seven medical tasks at once. For
 # touching cells, the weight map got rivals that predict shapes: StarDist (Schmidt et
 # al., 2018) gives every pixel the distances to its cell's outline, Cellpose (Stringer
-# et al., 2020) a flow towards its middle. And U-Nets with attention are the denoisers of many image generators (Ho
-# et al., 2020; Rombach et al., 2021).
+# et al., 2020) a flow towards its middle. And U-Nets with attention are the denoisers
+# of many image generators (Ho et al., 2020; Rombach et al., 2021).
 #
 # *References:* O. Ronneberger, P. Fischer, T. Brox, "U-Net: convolutional networks for
 # biomedical image segmentation", 2015, arXiv 1505.04597. T. Falk et al., "U-Net: deep

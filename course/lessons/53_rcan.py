@@ -598,11 +598,11 @@ claim("all of them 1", own - with_gates(wide), at_least=0.03)
 # %% [markdown]
 # ## What each part is worth
 # The paper's table 1 takes parts away from a network of 200 blocks, and gives the best
-# PSNR of each within 50,000 updates. Our study does the same with the small network, 400 updates and
-# {record:rcan_photos.study.seeds} seeds. *LSC* is the long skip, *SSC* the short skips,
-# *CA* channel attention; the skip inside of each block always stays. The paper's
-# numbers are for Set5, five photographs, ours for the ten photographs: compare
-# differences.
+# PSNR of each within 50,000 updates. Our study does so with the small network, after
+# 400 updates, for {record:rcan_photos.study.seeds} seeds. *LSC* is the long skip, *SSC*
+# the short skips, *CA* channel attention; the skip inside of each block always stays.
+# The paper's numbers are for Set5, five photographs, ours for the ten photographs:
+# compare differences.
 # %% tags=["guess"]
 from crashcourse.recipes.rcan import PARTS
 
@@ -706,10 +706,10 @@ gpu_cell("rcan_photos")
 # ## What changed since
 # Lin et al. (2022) trained an RCAN that they had hardly changed for longer and with a
 # better recipe, and found that it keeps up with nearly all convolutional networks that
-# came after: it had been underfitting. SwinIR (Liang et al., 2021) puts attention between *places* of a window
-# into the same frame: head, groups with a convolution and a skip, long skip, pixel
-# shuffle. NAFNet (Chen et al., 2022) keeps channel attention, and leaves out its ReLU
-# and its sigmoid.
+# came after: it had been underfitting. SwinIR (Liang et al., 2021) puts attention
+# between *places* of a window into the same frame: head, groups with a convolution and
+# a skip, long skip, pixel shuffle. NAFNet (Chen et al., 2022) keeps channel attention,
+# and leaves out its ReLU and its sigmoid.
 #
 # *References:* Y. Zhang, K. Li, K. Li, L. Wang, B. Zhong, Y. Fu, "Image
 # super-resolution using very deep residual channel attention networks", 2018, arXiv
