@@ -173,7 +173,7 @@ def draw_picture(axes: Any, picture: Tensor) -> None:
 def draw_box(
     axes: Any, box: Sequence[float], colour: str, words: str = "", *, style: str = "-", width: float = 2
 ) -> None:
-    """Draw one xyxy box, with words at its upper left corner."""
+    """Draw one xyxy box, its words on the upper left corner, or in the lower left one where others stand already."""
     from matplotlib.patches import Rectangle
 
     x1, y1, x2, y2 = box
@@ -182,7 +182,11 @@ def draw_box(
     if words:
         frame = {"facecolor": ink, "edgecolor": "none", "pad": 1, "alpha": 0.9}
         bright = colour in ("yellow", "sky", "orange", "purple")
-        axes.text(x1, y1, words, size=8, color="black" if bright else "white", va="bottom", bbox=frame, clip_on=True)
+        near = 0.1 * abs(axes.get_ylim()[1] - axes.get_ylim()[0])  # about the height of two lines
+        others = (text.get_position() for text in axes.texts)
+        taken = any(abs(x - x1) < 2 * near and abs(y - y1) < near for x, y in others)
+        y = y2 if taken else y1
+        axes.text(x1, y, words, size=8, color="black" if bright else "white", va="bottom", bbox=frame, clip_on=True)
 
 
 def _words(label: int, score: float | None, classes: Sequence[str] | None) -> str:

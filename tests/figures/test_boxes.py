@@ -129,3 +129,19 @@ def test_the_static_nms_explorer_has_the_words(displayed):
 def test_boxes_off_the_field_are_refused(box):
     with pytest.raises(CourseError, match="whole numbers from 0 to 20"):
         draw_iou(box, (0, 0, 4, 4))
+
+
+def test_words_of_two_boxes_do_not_cover_each_other():
+    """Fails if an object with two names shows one of them: the second goes to the foot of its box."""
+    from crashcourse.figures.boxes import draw_box, draw_picture
+    from crashcourse.figures.style import figure
+
+    fig, axes = figure()
+    draw_picture(axes, torch.zeros(100, 100, 3))
+    for box, words in (((10, 20, 50, 80), "dress"), ((12, 22, 50, 70), "trousers"), ((60, 20, 90, 80), "bag")):
+        draw_box(axes, box, "sky", words)
+    assert {text.get_text(): text.get_position() for text in axes.texts} == {
+        "dress": (10, 20),
+        "trousers": (12, 70),
+        "bag": (60, 20),
+    }
