@@ -136,7 +136,7 @@ def test_words_of_two_boxes_do_not_cover_each_other():
     from crashcourse.figures.boxes import draw_box, draw_picture
     from crashcourse.figures.style import figure
 
-    fig, axes = figure()
+    _, axes = figure()
     draw_picture(axes, torch.zeros(100, 100, 3))
     for box, words in (((10, 20, 50, 80), "dress"), ((12, 22, 50, 70), "trousers"), ((60, 20, 90, 80), "bag")):
         draw_box(axes, box, "sky", words)
