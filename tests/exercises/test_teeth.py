@@ -68,8 +68,8 @@ def run_cell(exercise: Exercise, source: str) -> None:
 
 @every(EXERCISES)
 def test_every_known_wrong_answer_fails_with_its_own_hint(exercise: Exercise) -> None:
-    """Else the mistake would pass, or be explained as another one."""
-    for seed in SEEDS:
+    """Else the mistake would pass, or be explained as another one. Half of the seeds: there are thousands of mistakes."""
+    for seed in SEEDS[:5]:
         for name, entry in exercise.wrong.items():
             report = exercise.check(wrong_answer(exercise, name), seed)
             assert report.verdict in ("wrong", "error"), f"{name}, seed {seed}: {report.text}"
@@ -80,7 +80,7 @@ def test_every_known_wrong_answer_fails_with_its_own_hint(exercise: Exercise) ->
 def test_no_two_wrong_answers_behave_alike(exercise: Exercise) -> None:
     """Else one of their hints would never be shown: with its own entry taken away, none of the others matches.
 
-    Two seeds are enough: that each gets its own hint, for ten seeds, already says that no earlier one is like it.
+    Two seeds are enough: that each gets its own hint, for five seeds, already says that no earlier one is like it.
     """
     wrong = dict(exercise.wrong)
     try:
