@@ -68,7 +68,7 @@ def run_cell(exercise: Exercise, source: str) -> None:
 
 @every(EXERCISES)
 def test_every_known_wrong_answer_fails_with_its_own_hint(exercise: Exercise) -> None:
-    """Else the mistake would pass, or be explained as another one. Half of the seeds: there are thousands of mistakes."""
+    """Else the mistake would pass, or be explained as another one. Five seeds: there are thousands of mistakes."""
     for seed in SEEDS[:5]:
         for name, entry in exercise.wrong.items():
             report = exercise.check(wrong_answer(exercise, name), seed)
