@@ -24,6 +24,9 @@ CELL_TIMEOUT = 300
 def pytest_configure(config: pytest.Config) -> None:
     """Strict nbval in this Python, with the course's sanitizer; and a home that no learner's progress lies in."""
     from crashcourse.lessons.execute import SANITIZER
+    from crashcourse.memory import keep_freed_memory
+
+    keep_freed_memory()
 
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; the processes of tests inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)

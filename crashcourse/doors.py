@@ -34,8 +34,22 @@ def check_images(
         raise CourseError(f"{expected} with H and W at least {least}; got {shape}.{advice}")
     if not images.is_floating_point():
         raise CourseError(f"{expected}; got {images.dtype}. Scale first: images.float() / 255.")
-    if images.dtype == torch.float64 and dtype not in (None, torch.float64):
-        raise CourseError(f"{expected} in {dtype}, as its weights are; got torch.float64. Use images.float().")
+    if dtype not in (None, images.dtype) and not _autocast_takes(images):
+        cast = _CASTS.get(dtype, f"to({dtype})")
+        raise CourseError(f"{expected} in {dtype}, as its weights are; got {images.dtype}. Use images.{cast}.")
+
+
+_CASTS = {
+    torch.float32: "float()",
+    torch.float64: "double()",
+    torch.float16: "half()",
+    torch.bfloat16: "bfloat16()",
+}
+
+
+def _autocast_takes(images: Tensor) -> bool:
+    """Whether autocast makes images and weights of one precision; it leaves double precision as it is."""
+    return images.dtype != torch.float64 and torch.is_autocast_enabled(images.device.type)
 
 
 def _channel_advice(shape: tuple[int, ...], channels: int) -> str:

@@ -24,7 +24,18 @@ IMAGES = torch.rand(2, 3, 8, 9)
         (IMAGES, {"least": 9}, "with H and W at least 9; got (2, 3, 8, 9). Resize or pad"),
         (IMAGES[..., :0], {}, "with H and W at least 1; got (2, 3, 8, 0)."),
         ((255 * IMAGES).byte(), {}, "got torch.uint8. Scale first: images.float() / 255."),
-        (IMAGES.double(), {"dtype": torch.float32}, "in torch.float32, as its weights are; got torch.float64."),
+        (
+            IMAGES.double(),
+            {"dtype": torch.float32},
+            "in torch.float32, as its weights are; got torch.float64. Use images.f",
+        ),
+        (
+            IMAGES,
+            {"dtype": torch.float16},
+            "in torch.float16, as its weights are; got torch.float32. Use images.half().",
+        ),
+        (IMAGES.half(), {"dtype": torch.bfloat16}, "got torch.float16. Use images.bfloat16()."),
+        (IMAGES, {"dtype": torch.float64}, "got torch.float32. Use images.double()."),
     ],
 )
 def test_images_that_do_not_pass(images, options, sentence):
@@ -43,6 +54,15 @@ def test_images_that_pass():
     ):
         check_images(images, "UNet", channels=3, least=5)
     check_images(IMAGES.double(), "UNet", dtype=torch.float64)
+
+
+def test_autocast_takes_care_of_precision():
+    """Fails if mixed precision is refused, or double precision, which autocast leaves alone, passes."""
+    with torch.autocast("cpu", torch.bfloat16):
+        check_images(IMAGES.bfloat16(), "UNet", dtype=torch.float32)
+        check_images(IMAGES, "UNet", dtype=torch.bfloat16)
+        with pytest.raises(CourseError, match=r"images\.float\(\)"):
+            check_images(IMAGES.double(), "UNet", dtype=torch.float32)
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "1", None])

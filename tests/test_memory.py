@@ -1,5 +1,9 @@
 """Memory by hand: what operations make, views, in-place operations, what is freed, and a backward pass."""
 
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -71,3 +75,28 @@ def test_errors_come_through():
     """An error in the step is swallowed, or the counter stays switched on."""
     with pytest.raises(RuntimeError, match="size"):
         memory_trace(lambda: ones(1).view(3, -1))
+
+
+FAULTS = """
+import resource, torch
+from crashcourse.memory import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        torch.ones(10 * 2**20)  # 40 MiB, freed at once
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+usual = faults()
+keep_freed_memory()
+faults()
+print(usual, faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc hands freed memory back at once")
+def test_freed_memory_is_kept_for_the_next_tensor():
+    """Every batch waits until the system has cleared its pages anew: a page fault for each."""
+    found = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True).stdout
+    usual, kept = map(int, found.split())
+    assert kept < usual / 10

@@ -1,7 +1,5 @@
 """The checks at the doors of this room: one sentence for logits, labels, maps and numbers that it cannot take."""
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -47,11 +45,18 @@ def check_class(index: object, logits: Tensor) -> None:
         raise CourseError(f"A class of these logits is a whole number from 0 to {logits.shape[1] - 1}; got {index!r}.")
 
 
+HOTTEST = 1e5
+"""The highest temperature: beyond it the divergence is lost in double precision, too."""
+
+
 def check_temperature(temperature: object) -> None:
-    """Refuse anything but a finite number above 0."""
+    """Refuse anything but a number above 0, up to `HOTTEST`."""
     number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
-    if not number or not 0 < temperature < math.inf:
-        raise CourseError(f"A temperature is a finite number above 0, such as 4; got {temperature!r}.")
+    if not number or not 0 < temperature <= HOTTEST:
+        raise CourseError(
+            f"A temperature is a number above 0 and at most {HOTTEST:,.0f}, such as 4; got {temperature!r}. "
+            "For the limit of high temperatures take logit_loss()."
+        )
 
 
 def check_share(value: object, what: str) -> None:

@@ -6,8 +6,9 @@ temperature, distillation is the matching of logits), section 3 (a class that th
 
 **Differs from the paper:** it writes the soft loss as a cross-entropy; `soft_loss` is the divergence KL(teacher ‖
 student), which is smaller by the entropy of the targets, has the same gradients, and is 0 where the student answers
-as the teacher does. The paper picks the bias of the missing class on the test set; `fitted_bias` takes whatever images
-you give it, and those should not be the ones that you test on.
+as the teacher does. All losses are computed in double precision: at a temperature T the divergence is of the order of
+1/T², and would drown in the rounding of single precision. The paper picks the bias of the missing class on the test
+set; `fitted_bias` takes whatever images you give it, and those should not be the ones that you test on.
 """
 
 import torch
@@ -35,7 +36,7 @@ def soften(logits: Tensor, temperature: float) -> Tensor:
         (N, K) float; rows add up to 1.
 
     Raises:
-        CourseError: other shapes, or a temperature that is not above 0.
+        CourseError: other shapes, or a temperature out of range.
     """
     check_logits(logits)
     check_temperature(temperature)
@@ -53,17 +54,17 @@ def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         temperature: T, above 0.
 
     Returns:
-        A scalar, at least 0.
+        A scalar, at least 0, in float32, or in float64 where the student's logits are.
 
     Raises:
-        CourseError: other shapes, or a temperature that is not above 0.
+        CourseError: other shapes, or a temperature out of range.
     """
     check_pair(student, teacher)
     check_temperature(temperature)
-    log_q = F.log_softmax(student / temperature, 1)  # (N, K)
-    log_p = F.log_softmax(teacher.detach() / temperature, 1)  # (N, K)
+    log_q = F.log_softmax(_exact(student) / temperature, 1)  # (N, K)
+    log_p = F.log_softmax(_exact(teacher.detach()) / temperature, 1)  # (N, K)
     divergence = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
-    return temperature**2 * divergence
+    return _single(temperature**2 * divergence, student)
 
 
 def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -77,13 +78,13 @@ def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> 
         A scalar, at least T² times the mean entropy of the targets.
 
     Raises:
-        CourseError: other shapes, or a temperature that is not above 0.
+        CourseError: other shapes, or a temperature out of range.
     """
     check_pair(student, teacher)
     check_temperature(temperature)
-    log_q = F.log_softmax(student / temperature, 1)  # (N, K)
-    p = soften(teacher.detach(), temperature)  # (N, K)
-    return temperature**2 * -(p * log_q).sum(1).mean()
+    log_q = F.log_softmax(_exact(student) / temperature, 1)  # (N, K)
+    p = soften(_exact(teacher.detach()), temperature)  # (N, K)
+    return _single(temperature**2 * -(p * log_q).sum(1).mean(), student)
 
 
 def logit_loss(student: Tensor, teacher: Tensor) -> Tensor:
@@ -101,8 +102,8 @@ def logit_loss(student: Tensor, teacher: Tensor) -> Tensor:
         CourseError: other shapes.
     """
     check_pair(student, teacher)
-    difference = student - teacher.detach()
-    return 0.5 * (difference - difference.mean(1, keepdim=True)).square().mean()
+    difference = _exact(student) - _exact(teacher.detach())
+    return _single(0.5 * (difference - difference.mean(1, keepdim=True)).square().mean(), student)
 
 
 def distillation_loss(
@@ -126,7 +127,17 @@ def distillation_loss(
     check_labels(labels, student)
     check_share(hard_weight, "hard_weight")
     soft = soft_loss(student, teacher, temperature)
-    return (1 - hard_weight) * soft + hard_weight * F.cross_entropy(student, labels)
+    return (1 - hard_weight) * soft + hard_weight * F.cross_entropy(student.to(soft.dtype), labels)
+
+
+def _exact(logits: Tensor) -> Tensor:
+    """In double precision, where the device has it."""
+    return logits.float() if logits.device.type == "mps" else logits.double()
+
+
+def _single(loss: Tensor, logits: Tensor) -> Tensor:
+    """In the precision of the logits, but no less than single."""
+    return loss.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def raise_logit(logits: Tensor, index: int, amount: float) -> Tensor:

@@ -88,7 +88,7 @@ FASTER_RCNN_SCENES = Recipe(
     variants=VARIANTS,
     scales={
         "laptop": LAPTOP,
-        "study": replace(LAPTOP, epochs=12, compares=("roi_align", "roi_pool"), **STUDY_IMAGES),
+        "study": replace(LAPTOP, epochs=4, compares=("roi_align", "roi_pool"), **STUDY_IMAGES),
         "gpu": GPU,
     },
     run=_train,

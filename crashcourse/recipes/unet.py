@@ -65,6 +65,22 @@ class LonelyUpBlock(AddingUpBlock):
         return self.convs(self.up(below))
 
 
+class Framed(nn.Module):
+    """A padded network for pictures whose sides its poolings do not divide.
+
+    It takes `margin` mirrored pixels more on every side, and cuts them off its answer.
+    """
+
+    def __init__(self, network: nn.Module, margin: int) -> None:
+        super().__init__()
+        self.network, self.margin = network, margin
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H + 2 · margin, W + 2 · margin) -> (N, classes, H, W)."""
+        logits, m = self.network(images), self.margin
+        return logits[..., m : logits.shape[2] - m, m : logits.shape[3] - m]
+
+
 def with_up_blocks(network: UNet, block: Callable[[int, int, int], UpBlock]) -> UNet:
     """The same network with other up blocks, new ones: valid convolutions only."""
     sizes = [(old.up.in_channels, old.up.out_channels) for old in network.expansive]
@@ -72,8 +88,16 @@ def with_up_blocks(network: UNet, block: Callable[[int, int, int], UpBlock]) -> 
     return network
 
 
-def unet_variant(variant: str, scale: Scale) -> UNet | ResUNet:
+def unet_variant(variant: str, scale: Scale) -> nn.Module:
     """The network of a variant of `unet_cells`: a level for each of `scale.stages`, each twice as wide as the last."""
+    if variant in ("padded", "resunet"):
+        rest = -scale.image_size % 2 ** (len(scale.stages) - 1)
+        network = _whole(variant, scale)
+        return Framed(network, rest // 2) if rest else network
+    return _whole(variant, scale)
+
+
+def _whole(variant: str, scale: Scale) -> UNet | ResUNet:
     widths = tuple(scale.width * 2**level for level in range(len(scale.stages)))
     if variant == "resunet":
         return ResUNet(1, 2, widths=widths)

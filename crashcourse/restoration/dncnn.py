@@ -111,14 +111,16 @@ def residual_loss(restored: Tensor, clean: Tensor) -> Tensor:
         clean: the same shape, x.
 
     Returns:
-        A scalar. It grows with the size of the patches, and so do its gradients.
+        A scalar; 0 for no image. It grows with the size of the patches, and so do its gradients.
 
     Raises:
-        CourseError: shapes that differ.
+        CourseError: no images, or shapes that differ.
     """
+    for images in (restored, clean):
+        check_images(images, "residual_loss")
     if restored.shape != clean.shape:
         raise CourseError(f"One shape for both, please; got {tuple(restored.shape)} and {tuple(clean.shape)}.")
-    return (restored - clean).square().sum() / (2 * len(clean))
+    return (restored - clean).square().sum() / (2 * max(len(clean), 1))
 
 
 def dncnn_s(channels: int = 1) -> DnCNN:

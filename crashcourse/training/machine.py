@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from crashcourse.errors import CourseError
+from crashcourse.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -150,6 +151,7 @@ def join() -> tuple[int, int]:
 def at_work(machine: Machine, model: nn.Module) -> Iterator[Workplace]:
     """Make a model ready to train here; leave it as the caller's own module afterwards, on the device it trained on."""
     machine = machine.resolved()
+    keep_freed_memory()
     had_forward = "forward" in vars(model)
     accelerator = _accelerator(machine)
     workplace = Workplace(accelerator, machine, model)

@@ -128,6 +128,22 @@ def test_large_logits_stay_finite() -> None:
     assert soft_cross_entropy(student, teacher, 1.0).item() == pytest.approx(600, rel=1e-4)
 
 
+@pytest.mark.parametrize("temperature", [1.0, 20.0, 1000.0, 1e5])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_high_temperature_is_not_lost_in_rounding(temperature: float, dtype: torch.dtype) -> None:
+    """The divergence, which is small where T is high, drowns in the rounding of the logits' own precision."""
+    generator = torch.Generator().manual_seed(0)
+    student, teacher = (0.05 * torch.randn(50, 10, generator=generator).to(dtype) for _ in range(2))
+    for loss in (soft_loss, soft_cross_entropy):
+        found, exact = loss(student, teacher, temperature), loss(student.double(), teacher.double(), temperature)
+        assert (found.dtype, exact.dtype) == (torch.float32, torch.float64)
+        assert found.item() == pytest.approx(exact.item(), rel=1e-6)
+    assert 0 < soft_loss(student, teacher, temperature).item() < 1
+    if temperature >= 1000:
+        limit = logit_loss(student, teacher).item()
+        assert soft_loss(student, teacher, temperature).item() == pytest.approx(limit, rel=2e-3)
+
+
 def test_a_raised_logit_by_hand() -> None:
     """Another class is raised, or the caller's logits change."""
     logits = torch.tensor([[1.0, 2.0], [3.0, 0.0]])
@@ -173,7 +189,8 @@ GOOD, LABELS = torch.zeros(2, 3), torch.tensor([0, 1])
         (lambda: soften(None, 2), "NoneType"),
         (lambda: soften(torch.zeros(0, 3), 2), r"\(0, 3\)"),
         (lambda: soften(GOOD, 0), "above 0"),
-        (lambda: soften(GOOD, math.inf), "finite"),
+        (lambda: soften(GOOD, math.inf), "at most 100,000"),
+        (lambda: soft_loss(GOOD, GOOD, 10**400), "at most 100,000"),
         (lambda: soften(GOOD, True), "True"),
         (lambda: soft_loss(GOOD, torch.zeros(2, 4), 2), "same images and classes"),
         (lambda: soft_cross_entropy(GOOD, torch.zeros(3, 3), 2), "same images and classes"),

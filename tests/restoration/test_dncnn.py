@@ -101,6 +101,7 @@ def test_equation_1_by_hand():
     clean = torch.zeros(2, 1, 1, 2)
     restored = torch.tensor([1.0, 2, 2, 0]).view(2, 1, 1, 2)
     assert float(residual_loss(restored, clean)) == 9 / 4
+    assert float(residual_loss(restored[:0], clean[:0])) == 0
     model, noisy = DnCNN(1, 3, width=4), torch.rand(2, 1, 5, 6)
     clean = noisy - 0.1 * torch.randn(2, 1, 5, 6)
     theirs = (model.model(noisy) - (noisy - clean)).square().sum() / 4  # ||R(y) - (y - x)||² / 2N, as the paper writes
@@ -154,6 +155,9 @@ def test_other_images_than_it_was_built_for_are_refused():
         (lambda: DnCNN(1, 5, width=0), "width"),
         (lambda: merge_batch_norm(DnCNN(1, 5, batch_norm=False)), "no BatchNorm to merge"),
         (lambda: residual_loss(torch.rand(1, 1, 4, 4), torch.rand(1, 1, 4, 5)), "One shape for both"),
+        (lambda: residual_loss(*torch.zeros(2, 1, 1, 4, 4, dtype=torch.uint8)), "Scale first"),
+        (lambda: residual_loss(torch.rand(1, 1, 4, 4), None), "got NoneType"),
+        (lambda: grey(torch.rand(1, 1, 8, 8).half()), r"in torch.float32, as its weights are; got torch.float16"),
     ):
         with pytest.raises(CourseError, match=words):
             call()
