@@ -675,7 +675,8 @@ show_record("yolo_scenes", "study")
 # %% [markdown]
 # **With both λ at 1** the network finds
 # {record:yolo_scenes.study.equal.recall50:.0%} of the objects, not
-# {record:yolo_scenes.study.per_cell.recall50:.0%}, and of small ones its average precision is {record:yolo_scenes.study.equal.map50_small:.3f} in place of
+# {record:yolo_scenes.study.per_cell.recall50:.0%}, and of small ones its average
+# precision is {record:yolo_scenes.study.equal.map50_small:.3f} in place of
 # {record:yolo_scenes.study.per_cell.map50_small:.3f}: each of that with every seed. The
 # boxes that it does give are as good for large objects, so over all sizes little is
 # lost. **Class scores for each box** gain nothing here: they came in version 2 together
