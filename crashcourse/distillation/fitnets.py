@@ -13,6 +13,7 @@ course uses `distillation_loss` with a constant weight, where the paper's weight
 without hints differ in the hints alone.
 """
 
+import torch
 from torch import Tensor, nn
 
 from crashcourse.distillation.doors import check_form
@@ -51,11 +52,14 @@ def hint_loss(hint: Tensor, regressed: Tensor) -> Tensor:
         regressed: the student's maps behind the regressor, r(v), of the same shape.
 
     Returns:
-        A scalar, at least 0.
+        A scalar, at least 0. Half precision is computed in single, and gives float32.
 
     Raises:
         CourseError: shapes that differ, or that are not (N, C, H, W) float.
     """
+    for maps, what in ((hint, "The hint is"), (regressed, "The student's regressed maps are")):
+        if not isinstance(maps, Tensor):
+            raise CourseError(f"{what} a tensor (N, C, H, W) float; got {type(maps).__name__}.")
     if hint.shape != regressed.shape or hint.ndim != 4 or not len(hint):
         raise CourseError(
             f"The hint and the student's regressed maps must both be (N, C, H, W); got {tuple(hint.shape)} and "
@@ -63,7 +67,8 @@ def hint_loss(hint: Tensor, regressed: Tensor) -> Tensor:
         )
     if not hint.is_floating_point() or not regressed.is_floating_point():
         raise CourseError(f"Maps are float; got {hint.dtype} and {regressed.dtype}.")
-    return 0.5 * (hint.detach() - regressed).square().sum((1, 2, 3)).mean()
+    hint = hint.detach().to(torch.promote_types(hint.dtype, torch.float32))
+    return 0.5 * (hint - regressed).square().sum((1, 2, 3)).mean()
 
 
 class Guided(nn.Module):

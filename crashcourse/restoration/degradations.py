@@ -91,7 +91,11 @@ def degrade_dn(images: Tensor, generator: torch.Generator | int, *, sigma: float
     Raises:
         CourseError: images of another kind, range or size.
     """
-    return gaussian_noise(degrade_bi(images, 3), sigma, generator, quantized=True)
+    check_images(images, "degrade_dn")
+    check_multiple(images, "degrade_dn", 3)
+    check_range(images, "degrade_dn")
+    small = quantize(bicubic_resize(images, Fraction(1, 3)))
+    return gaussian_noise(small, sigma, generator, quantized=True)
 
 
 def jpeg(images: Tensor, quality: int, *, subsampling: str = "4:2:0") -> Tensor:
@@ -230,9 +234,13 @@ def motion_blur(images: Tensor, kernel: Tensor) -> Tensor:
         The same shape and dtype. Neither clipped nor rounded. Gradients flow back.
 
     Raises:
-        CourseError: a kernel of another shape.
+        CourseError: a kernel of another shape, or no tensor.
     """
     check_images(images, "motion_blur")
+    if not isinstance(kernel, Tensor):
+        raise CourseError(
+            f"A kernel is a tensor (K, K) or (N, K, K), such as motion_kernel(9); got {type(kernel).__name__}."
+        )
     shape = tuple(kernel.shape)
     square = len(shape) in (2, 3) and shape[-1] == shape[-2] and shape[-1] % 2 == 1
     if not square or shape[:-2] not in ((), (len(images),)):

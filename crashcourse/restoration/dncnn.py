@@ -83,7 +83,8 @@ class DnCNN(nn.Module):
         """The restored image, x̂ = y - R(y).
 
         Args:
-            noisy: (N, channels, H, W) float, about [0, 1]; any H and W.
+            noisy: (N, channels, H, W) float, about [0, 1]; any H and W. Values are not checked: 0 to 255 passes, and
+                gives nothing of use.
 
         Returns:
             The same shape. Neither clipped nor rounded.

@@ -114,7 +114,8 @@ class SuperResolver(nn.Module):
         """Images at `scale` times the size.
 
         Args:
-            images: (N, 3, H, W) float, RGB in [0, 1]; any H and W.
+            images: (N, 3, H, W) float, RGB in [0, 1]; any H and W. Values are not checked: 0 to 255 passes, and gives
+                nothing of use.
 
         Returns:
             (N, 3, scale · H, scale · W). Neither clipped nor rounded.

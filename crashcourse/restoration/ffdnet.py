@@ -29,6 +29,8 @@ VARIANTS: dict[int, tuple[int, int]] = {1: (15, 64), 3: (12, 96)}
 class FFDNet(nn.Module):
     """Convolutions on four sub-images and a map of the noise level.
 
+    It works on 2×2 pixels, so its tiles begin at even places: `tiled(..., multiple=2)`.
+
     Args:
         channels: of the images.
         depth: number of convolutions, at least 2.
@@ -57,7 +59,8 @@ class FFDNet(nn.Module):
         """The restored image.
 
         Args:
-            noisy: (N, channels, H, W) float, about [0, 1]; any H and W.
+            noisy: (N, channels, H, W) float, about [0, 1]; any H and W. Values are not checked: 0 to 255 passes, and
+                gives nothing of use.
             sigma: standard deviation of the noise, where white is 255: a number, (N,), or a map (N, 1, H, W), of which
                 each 2×2 pixels share the mean. Trained on 0 to 75 in the paper.
 
@@ -65,7 +68,8 @@ class FFDNet(nn.Module):
             The shape of `noisy`. Neither clipped nor rounded.
 
         Raises:
-            CourseError: another shape, an integer dtype, or a sigma that does not fit.
+            CourseError: another shape, an integer dtype, or a sigma that does not fit, or that is negative or not
+                finite; see `sigma_map`.
         """
         check_images(noisy, "FFDNet", channels=self.channels, dtype=self.model[0].weight.dtype)
         height, width = noisy.shape[2:]

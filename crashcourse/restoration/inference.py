@@ -20,15 +20,17 @@ Restore = Callable[[Tensor], Tensor]
 
 
 @torch.no_grad()
-def tiled(restore: Restore, images: Tensor, *, tile: int = 256, margin: int = 32, scale: int = 1) -> Tensor:
+def tiled(
+    restore: Restore, images: Tensor, *, tile: int = 256, margin: int = 32, scale: int = 1, multiple: int = 1
+) -> Tensor:
     """What a network makes of images, one piece at a time: the memory of a piece, whatever the size of the image.
 
     Every piece is restored with `margin` pixels around it, which are then cut off. Where a piece meets the border of
     the image there is none, so that the network pads there as it would in one pass. If no output pixel sees further
     than `margin` pixels, the result is that of one pass; for a stack of D convolutions 3×3 that is D pixels. A network
     that takes means over the whole image, as RCAN's channel attention does, takes them over each piece instead, and
-    differs a little; compare before you trust it. For a network that works on 2×2 pixels, as FFDNet does, `tile` and
-    `margin` are to be even.
+    differs a little; compare before you trust it. A network that works on 2×2 pixels, as FFDNet does, needs pieces that
+    begin at even places: `multiple=2`.
 
     Args:
         restore: (N, C, h, w) -> (N, C', scale · h, scale · w), for any h and w.
@@ -36,6 +38,7 @@ def tiled(restore: Restore, images: Tensor, *, tile: int = 256, margin: int = 32
         tile: side of a piece, without its margin.
         margin: pixels around it.
         scale: how much larger the output is than the input.
+        multiple: side of the squares of pixels that the network takes as one; it must divide `tile` and `margin`.
 
     Returns:
         (N, C', scale · H, scale · W).
@@ -47,6 +50,12 @@ def tiled(restore: Restore, images: Tensor, *, tile: int = 256, margin: int = 32
     check_count(tile, "tile")
     check_count(margin, "margin", least=0)
     check_count(scale, "scale")
+    check_count(multiple, "multiple")
+    if tile % multiple or margin % multiple:
+        raise CourseError(
+            f"tile and margin must be multiples of {multiple}, the side of the squares that the network works on; "
+            f"got tile={tile} and margin={margin}."
+        )
     output: Tensor | None = None
     height, width = images.shape[2:]
     for top, bottom, above, below in _spans(height, tile, margin):
@@ -88,13 +97,25 @@ def self_ensemble(restore: Restore, images: Tensor) -> Tensor:
 
     Returns:
         (N, C', s · H, s · W).
+
+    Raises:
+        CourseError: `restore` gives out a size that is not s times that of its input, with one whole s throughout.
     """
     check_images(images, "self_ensemble")
     total: Tensor | None = None
+    scale = 0
     for mirrored in (False, True):
         for turns in range(4):
             copy = torch.rot90(images.flip(-1) if mirrored else images, turns, (2, 3))
-            restored = torch.rot90(restore(copy), -turns, (2, 3))
+            output = restore(copy)
+            scale = scale or output.shape[-2] // copy.shape[-2]
+            expected = tuple(scale * size for size in copy.shape[2:])
+            if not scale or output.shape[2:] != expected:
+                raise CourseError(
+                    f"For images of {tuple(copy.shape[2:])} the function gave out {tuple(output.shape[2:])}. It must "
+                    "enlarge both sides by one whole number, and all eight positions alike."
+                )
+            restored = torch.rot90(output, -turns, (2, 3))
             restored = restored.flip(-1) if mirrored else restored
             total = restored if total is None else total + restored
     assert total is not None

@@ -106,7 +106,8 @@ def sigma_map(sigma: float | Tensor, images: Tensor) -> Tensor:
         sigma / 255, on the images' device and in their dtype.
 
     Raises:
-        CourseError: another shape, or a number that is negative or not finite. A tensor's values are not looked at.
+        CourseError: another shape, or a level that is negative or not finite. A tensor's values are looked at on the
+            CPU only, and not in a compiled or exported graph: an accelerator would have to be waited for.
     """
     if not isinstance(sigma, Tensor):
         check_number(sigma, "sigma")
@@ -119,7 +120,8 @@ def sigma_map(sigma: float | Tensor, images: Tensor) -> Tensor:
             f"sigma of shape {tuple(sigma.shape)} does not fit images of shape {tuple(images.shape)}: "
             "give a number, one for each image (N,), or a map (N, 1, H, W)."
         )
-    return level
+    looked_at = level.device.type == "cpu" and not torch.compiler.is_compiling()
+    return _checked(level) if looked_at else level
 
 
 def _checked(level: Tensor) -> Tensor:

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from crashcourse.doors import check_count, check_images
+from crashcourse.doors import check_count, check_images, check_number
 from crashcourse.errors import CourseError, unknown
-from crashcourse.restoration.doors import check_range
+from crashcourse.restoration.doors import check_range, check_scale
 from crashcourse.restoration.pixels import exact, luma, quantize, shave
 
 WINDOW, SIGMA = 11, 1.5
@@ -37,19 +37,22 @@ def psnr(restored: Tensor, target: Tensor, *, on: str = "channels", border: int 
     """Peak signal-to-noise ratio, 10 log₁₀(peak² / mean squared error), in decibels.
 
     Args:
-        restored: (N, C, H, W) float. Compared as it is: `quantize` it first where papers compare 8-bit files.
+        restored: (N, C, H, W) float. Compared as it is: `quantize` it first where papers compare 8-bit files. It may
+            leave [0, peak]; values beyond 10 peaks, above or below, are refused, as they are on another scale.
         target: the truth, of the same shape, in [0, peak].
         on: "channels", "grey" or "y"; the last two take RGB.
         border: pixels that do not count on each side; the scale in super-resolution.
-        peak: the value of white: 1, or 255.
+        peak: the value of white, above 0: 1, or 255.
 
     Returns:
-        (N,) float64, one for each image; infinite where nothing differs.
+        (N,) float64, one for each image; infinite where nothing differs, and its gradient is NaN there.
 
     Raises:
-        CourseError: shapes that differ, integers, a target outside [0, peak], or a border that leaves nothing.
+        CourseError: shapes that differ, integers, a target outside [0, peak], a restored image on another scale, or a
+            border that leaves nothing.
     """
     a, b = _prepared(restored, target, on, border, peak)
+    a = a.to(torch.promote_types(a.dtype, torch.float32))  # squares of half precision overflow, or vanish
     rows = [(x - y).square().mean(-1) for x, y in zip(a, b, strict=True)]  # one image after another stays in the cache
     errors = [row.mean(dtype=_exact_dtype(row)) for row in rows]
     error = torch.stack(errors) if errors else a.new_empty(0, dtype=_exact_dtype(a))  # (N,)
@@ -116,7 +119,8 @@ def super_resolution_scores(restored: Tensor, target: Tensor, scale: int) -> tup
     """PSNR and SSIM as the super-resolution papers print them: 8-bit images, Y of BT.601, `scale` pixels cut off.
 
     Args:
-        restored: (N, 3, H, W) float, RGB in [0, 1], clipped and rounded here; or (N, 1, H, W), taken for Y.
+        restored: (N, 3, H, W) float, RGB in [0, 1], clipped and rounded here; or (N, 1, H, W), taken for Y. Values
+            beyond 10, above or below, are refused.
         target: the truth, of the same shape and range.
         scale: of the super-resolution.
 
@@ -130,6 +134,7 @@ def super_resolution_scores(restored: Tensor, target: Tensor, scale: int) -> tup
     for images in (restored, target):
         check_images(images, "super_resolution_scores")
     check_range(target, "The target")
+    check_scale(restored, "The restored image")
     on = "channels" if target.shape[1] == 1 else "y"
     restored, target = quantize(restored), quantize(target)
     options = {"on": on, "border": scale}
@@ -183,6 +188,7 @@ def _prepared(restored: Tensor, target: Tensor, on: str, border: int, peak: floa
     """What is compared: (N, C, H', W') twice."""
     if on not in ("channels", "grey", "y"):
         raise unknown("comparison", on, ("channels", "grey", "y"))
+    check_number(peak, "peak", above=0)
     for images in (restored, target):
         check_images(images, "A measure of quality")
     if restored.shape != target.shape:
@@ -190,6 +196,7 @@ def _prepared(restored: Tensor, target: Tensor, on: str, border: int, peak: floa
             f"restored and target must have one shape; got {tuple(restored.shape)} and {tuple(target.shape)}."
         )
     check_range(target, "The target", peak=peak)
+    check_scale(restored, "The restored image", peak=peak)
     if on != "channels" and target.shape[1] != 3:
         raise CourseError(f'on="{on}" is computed from RGB; got {target.shape[1]} channels. Use on="channels".')
     pair = [restored, target]

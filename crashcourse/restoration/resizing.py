@@ -12,6 +12,7 @@ after the columns; here nothing is rounded in between, so that a pixel in some h
 
 import math
 from fractions import Fraction
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -51,7 +52,7 @@ def bicubic_taps(length: int, scale: float | Fraction) -> tuple[Tensor, Tensor]:
     Raises:
         CourseError: a length below 1, or a scale that is not positive.
     """
-    if not isinstance(length, int) or length < 1 or not 0 < scale < math.inf:
+    if not isinstance(length, int) or length < 1 or not isinstance(scale, Real) or not 0 < scale < math.inf:
         raise CourseError(f"bicubic_taps needs a positive length and scale; got {length!r} and {scale!r}.")
     ratio = float(scale)
     shrink = min(ratio, 1.0)  # below 1 the kernel is wider by 1 / shrink

@@ -2,7 +2,6 @@
 
 from torch import Tensor
 
-from crashcourse.doors import check_images
 from crashcourse.errors import CourseError
 
 IGNORE = 255
@@ -13,12 +12,17 @@ def check_logits(logits: Tensor, labels: Tensor, what: str, *, channels: int | N
     """Refuse logits and labels that are not of one batch of maps.
 
     Args:
-        logits: expected (N, C, H, W) float.
+        logits: expected (N, C, H, W) float, C, H and W at least 1.
         labels: expected (N, H, W), whole numbers or bool.
         what: whose door this is.
         channels: C, where only one will do.
     """
-    check_images(logits, what, channels=channels)
+    expected = f"{what} takes logits (N, {channels or 'C'}, H, W) float, as a network gives them out, before softmax"
+    if not isinstance(logits, Tensor):
+        raise CourseError(f"{expected}; got {type(logits).__name__}.")
+    fits = logits.ndim == 4 and channels in (None, logits.shape[1]) and min(logits.shape[1:]) > 0
+    if not fits or not logits.is_floating_point():
+        raise CourseError(f"{expected}; got {tuple(logits.shape)} {logits.dtype}.")
     n, _, height, width = logits.shape
     if not isinstance(labels, Tensor) or tuple(labels.shape) != (n, height, width):
         got = tuple(labels.shape) if isinstance(labels, Tensor) else type(labels).__name__

@@ -165,8 +165,9 @@ def _counted(labels: Tensor, ignore: int | None) -> Tensor:
 
 def _mean(loss: Tensor, counted: Tensor, weights: Tensor | None) -> Tensor:
     if weights is not None:
-        if tuple(weights.shape) != tuple(loss.shape):
-            raise CourseError(f"weights must have the labels' shape {tuple(loss.shape)}; got {tuple(weights.shape)}.")
+        if not isinstance(weights, Tensor) or weights.shape != loss.shape:
+            got = tuple(weights.shape) if isinstance(weights, Tensor) else type(weights).__name__
+            raise CourseError(f"weights must be a tensor of the labels' shape {tuple(loss.shape)}; got {got}.")
         loss = loss * weights
     return _mean_or_zero(loss[counted])
 

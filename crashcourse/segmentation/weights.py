@@ -40,7 +40,8 @@ def border_weight_map(
     Raises:
         CourseError: not such a map, or a number out of range.
     """
-    _check(instances, w0, sigma, class_weights)
+    _check_instances(instances, "border_weight_map", batch=True)
+    _check_options(w0, sigma, class_weights)
     if instances.ndim == 3:
         maps = [border_weight_map(one, w0=w0, sigma=sigma, class_weights=class_weights) for one in instances]
         return torch.stack(maps) if maps else instances.float()
@@ -60,7 +61,8 @@ def looped_border_weight_map(
 
     Args, returns and errors are those of `border_weight_map`, for (H, W) only.
     """
-    _check(instances, w0, sigma, class_weights)
+    _check_instances(instances, "looped_border_weight_map")
+    _check_options(w0, sigma, class_weights)
     weights = _class_part(instances, class_weights)
     cells = [torch.nonzero(instances == number).tolist() for number in instances.unique().tolist() if number]
     if len(cells) < 2:
@@ -83,7 +85,11 @@ def cell_distances(instances: Tensor) -> Tensor:
 
     Returns:
         (K, H, W) float32, pixels, in the order of the cells' numbers; 0 inside of the cell.
+
+    Raises:
+        CourseError: not one such map.
     """
+    _check_instances(instances, "cell_distances")
     numbers = instances.unique()
     masks = instances == numbers[numbers != 0].view(-1, 1, 1)  # (K, H, W)
     within = _distance_within_columns(masks) ** 2
@@ -128,18 +134,23 @@ def _class_part(instances: Tensor, class_weights: Tensor | None) -> Tensor:
     return weights.to(instances.device)[(instances != 0).long()]
 
 
-def _check(instances: Tensor, w0: float, sigma: float, class_weights: Tensor | None) -> None:
-    if not isinstance(instances, Tensor) or instances.ndim not in (2, 3):
+def _check_instances(instances: Tensor, what: str, *, batch: bool = False) -> None:
+    if not isinstance(instances, Tensor) or instances.ndim not in ((2, 3) if batch else (2,)):
         got = tuple(instances.shape) if isinstance(instances, Tensor) else type(instances).__name__
-        raise CourseError(f"border_weight_map takes numbered cells of shape (H, W) or (N, H, W); got {got}.")
+        expected = "(H, W) or (N, H, W)" if batch else "(H, W), one map at a time"
+        raise CourseError(f"{what} takes numbered cells, a tensor {expected}; got {got}.")
     if instances.is_floating_point() or instances.dtype == torch.bool:
         raise CourseError(
-            f"border_weight_map takes whole numbers, one for each cell; got {instances.dtype}. "
+            f"{what} takes whole numbers, one for each cell; got {instances.dtype}. "
             "A mask does not say which cell a pixel belongs to: label_objects(mask) does."
         )
+
+
+def _check_options(w0: float, sigma: float, class_weights: Tensor | None) -> None:
     check_number(w0, "w0")
     check_number(sigma, "sigma", above=0)
-    if class_weights is not None and tuple(class_weights.shape) != (2,):
-        raise CourseError(
-            f"class_weights must be two numbers, for background and cells; got shape {tuple(class_weights.shape)}."
-        )
+    if class_weights is None:
+        return
+    if not isinstance(class_weights, Tensor) or tuple(class_weights.shape) != (2,):
+        got = f"shape {tuple(class_weights.shape)}" if isinstance(class_weights, Tensor) else repr(class_weights)
+        raise CourseError(f"class_weights must be a tensor of two numbers, for background and cells; got {got}.")

@@ -85,12 +85,15 @@ class Encoder(nn.Module):
             Name -> (N, C, H / 2^(stage - 1), W / 2^(stage - 1)) float, at least 0, in the order of the network.
 
         Raises:
-            CourseError: another shape, an integer dtype, or an unknown layer.
+            CourseError: another shape, an integer dtype, an unknown layer, or one name that is in no tuple.
         """
         check_images(images, "An encoder", channels=3, least=16, dtype=self.mean.dtype)
-        wanted = set(self.layers if layers is None else layers)
-        for name in wanted:
+        if isinstance(layers, str):
+            raise CourseError(f"layers are a tuple of names; got the text {layers!r}. For one layer: ({layers!r},).")
+        names = self.layers if layers is None else tuple(layers)
+        for name in names:
             check_name("layer", name, self.layers)
+        wanted = set(names)
         maps, stage, found = (images - self.mean) / self.std, 1, {}
         for name, convolution in self.convolutions.items():
             if len(found) == len(wanted):

@@ -60,6 +60,7 @@ def content_loss(maps: Tensor, target: Tensor) -> Tensor:
         CourseError: other shapes.
     """
     _check_maps(maps)
+    _check_maps(target)
     if maps.shape != target.shape:
         raise CourseError(f"Maps are compared with maps of their own shape; got {_form(maps)} and {_form(target)}.")
     return 0.5 * (maps - target).square().sum()
@@ -80,10 +81,9 @@ def style_layer_loss(maps: Tensor, target: Tensor) -> Tensor:
     """
     _check_maps(maps)
     n, channels, height, width = maps.shape
-    if target.shape != (n, channels, channels):
-        raise CourseError(
-            f"Maps {_form(maps)} are compared with Gram matrices {(n, channels, channels)}; got {_form(target)}."
-        )
+    if not isinstance(target, Tensor) or target.shape != (n, channels, channels):
+        got = _form(target) if isinstance(target, Tensor) else type(target).__name__
+        raise CourseError(f"Maps {_form(maps)} are compared with Gram matrices {(n, channels, channels)}; got {got}.")
     return (gram(maps) - target).square().sum() / (4 * channels**2 * (height * width) ** 2)
 
 
@@ -195,16 +195,18 @@ def transfer(
         style: (1, 3, H, W) float in [0, 1], of any size.
         encoder: what looks at them.
         rounds, iterations, callback: of `paint`.
-        start: "noise", "content", an image of the content's size, or the canvas of a call that was interrupted.
+        start: "noise", "content", an image (1, 3, H, W) float in [0, 1] of the content's size, or the canvas of a call
+            that was interrupted.
         seed: of the noise.
-        content_layer, style_layers: names of layers.
+        content_layer, style_layers: names of layers; at least one of the style.
         content_weight, style_weight, variation_weight: α, β, and that of `total_variation`.
 
     Returns:
         The canvas: `canvas.picture` is the image. Where the learner stopped it, `start=canvas` goes on.
 
     Raises:
-        CourseError: other shapes or names, or a weight that is not a number of at least 0.
+        CourseError: images of another shape, kind or range, other names, no layer of the style, or a weight that is
+            not a number of at least 0.
     """
     weights = {"content_weight": content_weight, "style_weight": style_weight, "variation_weight": variation_weight}
     _check_weights(**weights)
@@ -274,6 +276,11 @@ def _maps_of(image: Tensor, encoder: Encoder, layers: Collection[str]) -> dict[s
 @torch.no_grad()
 def _grams_of(image: Tensor, encoder: Encoder, layers: Collection[str], *, like: Tensor) -> dict[str, Tensor]:
     """The Gram matrices of an image, scaled to the places that another image has in each layer."""
+    if not layers:
+        raise CourseError(
+            'A style needs at least one layer, such as ("conv1_1",); got none. '
+            "Without a style: reconstruct_content(image, encoder)."
+        )
     targets = {}
     for name, maps in encoder(image, layers).items():
         places = math.prod(side // 2 ** (stage_of(name) - 1) for side in like.shape[2:])
@@ -287,22 +294,28 @@ def _started(start: str | Tensor | Canvas, image: Tensor, seed: int) -> Canvas:
         check_name("start", start, STARTS)
         noise = torch.rand(image.shape, generator=torch.Generator().manual_seed(seed)).to(image)
         return Canvas(image.clone() if start == "content" else noise)
+    if not isinstance(start, Canvas):
+        _check_image(start, "The start")
     canvas = start if isinstance(start, Canvas) else Canvas(start)
-    if not isinstance(canvas.image, Tensor) or canvas.image.shape != image.shape:
-        got = _form(canvas.image) if isinstance(canvas.image, Tensor) else type(canvas.image).__name__
-        raise CourseError(f"The start must have the shape of the image, {_form(image)}; got {got}.")
+    if canvas.image.shape != image.shape:
+        raise CourseError(f"The start must have the shape of the image, {_form(image)}; got {_form(canvas.image)}.")
     return Canvas(canvas.image.to(image), canvas.rounds, canvas.losses, canvas.optimizer)
 
 
 def _check_image(image: Tensor, what: str) -> None:
-    if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[:2] != (1, 3):
-        got = _form(image) if isinstance(image, Tensor) else type(image).__name__
-        raise CourseError(f"{what} is one image (1, 3, H, W) float in [0, 1]; got {got}.")
+    expected = f"{what} is one image (1, 3, H, W) float in [0, 1]"
+    if not isinstance(image, Tensor):
+        raise CourseError(f"{expected}; got {type(image).__name__}.")
+    if image.ndim != 4 or image.shape[:2] != (1, 3) or not image.numel():
+        grey = image.ndim == 4 and image.shape[1] == 1
+        advice = " Of one grey channel, images.expand(-1, 3, -1, -1) makes three equal ones." if grey else ""
+        raise CourseError(f"{expected}, H and W not 0; got {_form(image)}.{advice}")
     if not image.is_floating_point():
         raise CourseError(f"{what} is float in [0, 1]; got {image.dtype}. Scale first: image.float() / 255.")
     low, high = (float(value) for value in image.detach().aminmax())
     if not -1e-3 <= low <= high <= 1.001:  # false for NaN, too
-        raise CourseError(f"{what} has values in [0, 1]; these run from {low:.4g} to {high:.4g}.")
+        advice = " Divide by 255." if low >= 0 and 2 < high <= 255 else ""
+        raise CourseError(f"{what} has values in [0, 1]; these run from {low:.4g} to {high:.4g}.{advice}")
 
 
 def _check_weights(**weights: float) -> None:

@@ -16,6 +16,17 @@ def test_the_loss_by_hand() -> None:
     assert hint_loss(hint, regressed).item() == pytest.approx(3.5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_single(dtype: torch.dtype) -> None:
+    """The sum over a large map overflows, or keeps 8 bits; and so does its gradient."""
+    generator = torch.Generator().manual_seed(0)
+    hint, regressed = (8 * torch.randn(2, 32, 40, 40, generator=generator).to(dtype) for _ in range(2))
+    for pair in ((hint, regressed), (hint.float(), regressed), (hint, regressed.float())):
+        value = hint_loss(*pair)
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, hint_loss(hint.float(), regressed.float()))
+
+
 def test_only_the_student_gets_a_gradient() -> None:
     """The teacher would be pulled towards the student."""
     hint, regressed = (torch.randn(4, 2, 3, 3, dtype=torch.float64).requires_grad_() for _ in range(2))
@@ -70,6 +81,8 @@ def test_the_first_stage_teaches_the_students_own_layers() -> None:
         (lambda: regressor((4, 7, 7), (8, 0, 7)), "hint is"),
         (lambda: regressor((4, 7, 7), 8), "hint is"),
         (lambda: hint_loss(torch.zeros(1, 2, 3, 3), torch.zeros(1, 2, 3, 4)), "got"),
+        (lambda: hint_loss(None, torch.zeros(1, 2, 3, 3)), "The hint is a tensor.*got NoneType"),
+        (lambda: hint_loss(torch.zeros(1, 2, 3, 3), None), "maps are a tensor.*got NoneType"),
         (lambda: hint_loss(torch.zeros(2, 3), torch.zeros(2, 3)), r"\(N, C, H, W\)"),
         (lambda: hint_loss(torch.zeros(1, 2, 3, 3).long(), torch.zeros(1, 2, 3, 3)), "float"),
     ],

@@ -116,11 +116,27 @@ def test_odd_sizes_are_padded_by_their_last_pixel(size):
         )
 
 
+def test_levels_of_a_tensor_compile_and_export():
+    """That a level is looked at breaks the graph."""
+    torch.manual_seed(0)
+    model, noisy, levels = FFDNet(1, 2, 4).eval(), torch.rand(2, 1, 4, 4), torch.tensor([20.0, 40])
+    torch.compiler.reset()
+    with torch.no_grad():
+        expected = model(noisy, levels)
+        compiled = torch.compile(model, fullgraph=True, backend="eager")(noisy, levels)
+        exported = torch.export.export(model, (noisy, levels)).module()(noisy, levels)
+    torch.compiler.reset()
+    torch.testing.assert_close(compiled, expected)
+    torch.testing.assert_close(exported, expected)
+
+
 def test_what_is_refused_and_in_which_words():
     """A slip ends in a stack trace from inside a convolution, or passes as a result."""
     model, noisy = FFDNet(3, 2, 4), torch.rand(2, 3, 4, 4)
     for call, words in (
         (lambda: model(noisy, -1), "sigma"),
+        (lambda: model(noisy, torch.tensor([25.0, -1])), "never negative; got -1 to 25"),
+        (lambda: model(noisy, torch.full((2, 1, 4, 4), float("nan"))), "finite and never negative; got nan"),
         (lambda: model(noisy, torch.rand(3)), r"sigma of shape \(3,\) does not fit"),
         (lambda: model(noisy, torch.rand(2, 3, 4, 4)), "one channel for all colours"),
         (lambda: model(noisy, torch.rand(2, 1, 2, 2)), "does not fit"),

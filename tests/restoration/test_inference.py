@@ -41,8 +41,21 @@ def test_tiles_of_ffdnet_are_one_pass():
     model, images = FFDNet(1, 3, 8), torch.rand(1, 1, 27, 33)
     with torch.no_grad():
         expected = model(images, 25)
-    got = tiled(lambda tile: model(tile, 25), images, tile=10, margin=6)
+    got = tiled(lambda tile: model(tile, 25), images, tile=10, margin=6, multiple=2)
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("tile", "margin"), [(9, 6), (10, 7), (9, 7)])
+def test_tiles_at_odd_places_are_refused(tile, margin):
+    """FFDNet's sub-images change places from piece to piece, without a word; or even pieces need not be."""
+    torch.manual_seed(0)
+    model, images = FFDNet(1, 3, 8), torch.rand(1, 1, 27, 33)
+    options = {"tile": tile, "margin": margin}
+    with torch.no_grad():
+        gap = tiled(lambda piece: model(piece, 25), images, **options) - model(images, 25)
+    assert float(gap.abs().max()) > 0.01
+    with pytest.raises(CourseError, match=rf"multiples of 2.*tile={tile} and margin={margin}"):
+        tiled(lambda piece: model(piece, 25), images, **options, multiple=2)
 
 
 def test_seventeen_layers_need_seventeen_pixels():
@@ -88,6 +101,12 @@ def test_tiles_change_neither_input_nor_gradients():
     assert not got.requires_grad
     assert not self_ensemble(model, images).requires_grad
     assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("network", [DnCNN, FFDNet, EDSR, RCAN])
+def test_networks_say_that_they_do_not_look_at_values(network):
+    """A learner gives 0 to 255, and nothing has said that this is not noticed."""
+    assert "Values are not checked" in network.forward.__doc__
 
 
 POSITIONS = [
@@ -152,9 +171,13 @@ def test_the_ensemble_is_the_mean():
         (lambda x: tiled(lopsided, x, tile=0), "tile must be an integer of at least 1"),
         (lambda x: tiled(lopsided, x, margin=-1), "margin"),
         (lambda x: tiled(lopsided, x, scale=0.5), "scale"),
+        (lambda x: tiled(lopsided, x, multiple=0), "multiple must be an integer of at least 1"),
         (lambda x: tiled(lopsided, x[0]), r"images\[None\]"),
         (lambda x: self_ensemble(lopsided, x[0]), r"images\[None\]"),
         (lambda x: self_ensemble(lopsided, (255 * x).byte()), "Scale first"),
+        (lambda x: self_ensemble(lambda y: y[..., 1:, :], x), r"of \(8, 8\) the function gave out \(7, 8\)"),
+        (lambda x: self_ensemble(lambda y: y.mT, x[..., :6]), r"of \(8, 6\) the function gave out \(6, 8\)"),
+        (lambda x: self_ensemble(lambda y: y.repeat(1, 1, 4, 4)[..., :16, :16], x[..., :4]), r"\(8, 4\).*\(16, 16\)"),
     ],
 )
 def test_what_is_refused_and_in_which_words(call, words):

@@ -227,6 +227,39 @@ def test_gradients_flow_back():
     assert torch.autograd.gradcheck(lambda x: psnr(x, target), restored)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_squared_in_single(dtype):
+    """Squares below the smallest half vanish, and those above the largest overflow."""
+    target = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0)).to(dtype)
+    near = target + torch.tensor([2e-4, 1e-2], dtype=dtype).view(2, 1, 1, 1)
+    torch.testing.assert_close(psnr(near, target), psnr(near.double(), target.double()))
+    far, white = (torch.full((1, 1, 4, 4), value, dtype=dtype) for value in (0, 255))
+    assert float(psnr(far, white, peak=255)) == pytest.approx(0, abs=1e-5)
+
+
+def test_an_equal_image_has_no_gradient():
+    """The docstring says NaN of an image that differs somewhere, or of its neighbour in the batch."""
+    target = torch.rand(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    restored = (target + torch.tensor([0.0, 0.1]).view(2, 1, 1, 1)).requires_grad_()
+    psnr(restored, target).sum().backward()
+    assert restored.grad[0].isnan().all()
+    assert restored.grad[1].isfinite().all()
+
+
+def test_a_restored_image_may_leave_the_range():
+    """Strong noise, or a network that diverged, has no score; or another scale passes for a bad result."""
+    clean = torch.rand(1, 3, 180, 180, generator=torch.Generator().manual_seed(0))
+    for measure in (psnr, ssim, ssim_map, ms_ssim):
+        assert measure(gaussian_noise(clean, 255, 0), clean).isfinite().all()
+        assert measure(clean * float("nan"), clean).isnan().all()
+        with pytest.raises(CourseError, match=r"about \[0, 1\]; these values run from .* divide by 255"):
+            measure(255 * clean, clean)
+        with pytest.raises(CourseError, match=r"about \[0, 255\]"):
+            measure(-3000 * clean, 255 * clean, peak=255)
+    with pytest.raises(CourseError, match=r"The restored image is on the scale.* divide by 255"):
+        super_resolution_scores(255 * clean, clean, 2)
+
+
 def test_the_input_stays_and_an_empty_batch_has_no_scores():
     """Cutting or averaging changes the images, or a last, empty batch stops a run."""
     noisy, clean = pair()
@@ -251,6 +284,8 @@ def test_the_input_stays_and_an_empty_batch_has_no_scores():
         (lambda a, b: (a, b * float("nan")), {}, "nan"),
         (lambda a, b: (a[:, :1], b[:, :1]), {"on": "y"}, 'on="y" is computed from RGB; got 1 channels'),
         (lambda a, b: (a, b), {"on": "rgb"}, "comparison named 'rgb'"),
+        (lambda a, b: (a, b), {"peak": 0}, "peak must be a number above 0; got 0"),
+        (lambda a, b: (a, b), {"peak": None}, "peak must be a number above 0; got None"),
         (lambda a, b: (a, b), {"border": 90}, "leaves nothing"),
         (lambda a, b: (a, b), {"border": -1}, "border"),
         (lambda a, b: (a.numpy(), b.numpy()), {}, "torch.as_tensor"),

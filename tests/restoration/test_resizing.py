@@ -131,6 +131,7 @@ def test_gradients_dtype_and_an_empty_batch():
     [
         (lambda: bicubic_resize(torch.rand(1, 1, 4, 4), 0), "positive length and scale"),
         (lambda: bicubic_resize(torch.rand(1, 1, 4, 4), -0.5), "positive length and scale"),
+        (lambda: bicubic_resize(torch.rand(1, 1, 4, 4), None), "positive length and scale; got 4 and None"),
         (lambda: bicubic_taps(0, 2), "got 0 and 2"),
         (lambda: bicubic_resize(torch.rand(4, 4), 2), r"\(N, C, H, W\); got \(4, 4\)"),
         (lambda: bicubic_resize(torch.zeros(1, 1, 4, 4, dtype=torch.uint8), 2), "Scale first"),

@@ -205,6 +205,23 @@ def test_bool_masks_are_labels():
         torch.testing.assert_close(loss(logits, labels.byte()), loss(logits, labels))
 
 
+@pytest.mark.parametrize(("loss", "channels"), EVERY)
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda x: x.byte(), r"takes logits .*got \(2, \d, 4, 5\) torch.uint8"),
+        (lambda x: x[0], r"takes logits .*got \(\d, 4, 5\)"),
+        (lambda x: x[..., :0], r"takes logits .*got \(2, \d, 4, 0\)"),
+        (lambda x: x.tolist(), "takes logits .*got list"),
+    ],
+)
+def test_what_is_no_logits(loss, channels, change, words):
+    """The sentence speaks of images, and advises to divide logits by 255."""
+    logits, labels = some(channels)
+    with pytest.raises(CourseError, match=words):
+        loss(change(logits), labels)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -216,8 +233,8 @@ def test_bool_masks_are_labels():
         (lambda x, y: binary_cross_entropy(x, [1]), "got list"),
         (lambda x, y: binary_cross_entropy(x, y + 1), "labels from 0 to 1, or 255 to be ignored; these run from"),
         (lambda x, y: binary_cross_entropy(x, y, ignore=None), r"from 0 to 1; these run from \d to 255"),
-        (lambda x, y: binary_cross_entropy(x.long(), y), "float images|float"),
-        (lambda x, y: binary_cross_entropy(x, y, weights=torch.ones(4, 5)), r"weights must have.*\(2, 4, 5\)"),
+        (lambda x, y: binary_cross_entropy(x, y, weights=torch.ones(4, 5)), r"weights must be.*\(2, 4, 5\); got"),
+        (lambda x, y: binary_cross_entropy(x, y, weights=[[1.0]]), "weights must be a tensor.*got list"),
         (lambda x, y: dice_loss(x, y, smooth=0), "smooth must be a number above 0"),
         (lambda x, y: dice_loss(x.expand(-1, 3, -1, -1), y + 2), "labels from 0 to 2"),
         (lambda x, y: focal_loss(x, y, gamma=-1), "gamma"),

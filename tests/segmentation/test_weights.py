@@ -107,6 +107,11 @@ def test_balance_lets_classes_count_alike():
         (lambda x: border_weight_map(x, w0=-1), "w0 must be a number of at least 0"),
         (lambda x: border_weight_map(x, w0=math.nan), "w0"),
         (lambda x: border_weight_map(x, class_weights=torch.ones(3)), r"two numbers.*\(3,\)"),
+        (lambda x: border_weight_map(x, class_weights=[1, 2]), r"a tensor of two numbers.*got \[1, 2\]"),
+        (lambda x: cell_distances(x[None]), r"cell_distances takes.*one map at a time; got \(1, 4, 4\)"),
+        (lambda x: cell_distances(x.tolist()), "cell_distances takes.*got list"),
+        (lambda x: cell_distances(x > 0), r"cell_distances takes whole numbers.*label_objects\(mask\)"),
+        (lambda x: looped_border_weight_map(x[None]), r"one map at a time; got \(1, 4, 4\)"),
         (lambda x: balance(torch.tensor([0, 2])), "0 to 1; these run from 0 to 2"),
     ],
 )

@@ -150,6 +150,8 @@ def test_what_it_learned_is_in_the_weights() -> None:
         (lambda: Encoder(nn.Sequential(nn.ReLU())), "at least one convolution"),
         (lambda: Encoder(vgg_features(((3,),), (4,)), pooling="avg"), "pooling"),
         (lambda: small()(torch.rand(1, 3, 16, 16), ["conv2_3"]), "layer named 'conv2_3'"),
+        (lambda: small()(torch.rand(1, 3, 16, 16), "conv1_1"), r"tuple of names.*\('conv1_1',\)"),
+        (lambda: small()(torch.rand(1, 3, 16, 16), [["conv1_1"]]), "no layer named"),
         (lambda: small()(torch.rand(3, 16, 16)), r"images\[None\]"),
         (lambda: small()(torch.rand(1, 1, 16, 16)), "1 channels"),
         (lambda: small()(torch.zeros(1, 3, 16, 16, dtype=torch.uint8)), "255"),

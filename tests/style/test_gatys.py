@@ -198,6 +198,13 @@ def test_starts() -> None:
     assert torch.equal(content, image(1))
 
 
+def test_a_canvas_outside_the_range_goes_on() -> None:
+    """The range of a start is asked of a canvas too, which the optimiser does not clip."""
+    target, looks = image(1), encoder()
+    canvas = reconstruct_content(target, looks, "conv1_1", rounds=1, iterations=1, start=Canvas(3 * target - 1))
+    assert canvas.rounds == 1
+
+
 def test_images_in_any_order_of_memory() -> None:
     """An image that was cut from a photograph, or permuted, ends in an error of the optimiser."""
     looks, content, style = encoder(), image(1), image(2)
@@ -285,7 +292,9 @@ SMALL = {"content_layer": "conv2_1", "style_layers": LAYERS, "rounds": 1}
         (lambda: gram(torch.zeros(2, 3)), r"\(N, C, H, W\) float"),
         (lambda: gram(torch.zeros(1, 2, 3, 3).long()), "int64"),
         (lambda: content_loss(torch.zeros(1, 2, 3, 3), torch.zeros(1, 2, 3, 4)), "own shape"),
+        (lambda: content_loss(torch.zeros(1, 2, 3, 3), None), "got NoneType"),
         (lambda: style_layer_loss(torch.zeros(1, 2, 3, 3), torch.zeros(1, 3, 3)), "Gram matrices"),
+        (lambda: style_layer_loss(torch.zeros(1, 2, 3, 3), None), "Gram matrices.*got NoneType"),
         (lambda: style_loss({}, {}), "at least one layer"),
         (lambda: style_loss({"conv1_1": GOOD}, {"conv2_1": gram(GOOD)}), "layer among the maps"),
         (lambda: style_loss({"a": GOOD}, {"a": gram(GOOD)}, {"b": 1.0}), "layer among the weights"),
@@ -293,7 +302,18 @@ SMALL = {"content_layer": "conv2_1", "style_layers": LAYERS, "rounds": 1}
         (lambda: Objective(encoder=encoder()), "a content, a style"),
         (lambda: transfer(torch.rand(2, 3, 16, 16), GOOD, encoder(), **SMALL), "The content is one image"),
         (lambda: transfer(GOOD, torch.rand(3, 16, 16), encoder(), **SMALL), "The style is one image"),
-        (lambda: transfer(255 * GOOD, GOOD, encoder(), **SMALL), r"\[0, 1\]"),
+        (lambda: transfer(255 * GOOD, GOOD, encoder(), **SMALL), r"content has values in \[0, 1\].*Divide by 255"),
+        (lambda: transfer(GOOD[:, :1], GOOD, encoder(), **SMALL), r"images.expand\(-1, 3, -1, -1\)"),
+        (lambda: transfer(GOOD[..., :0], GOOD, encoder(), **SMALL), r"not 0; got \(1, 3, 16, 0\)"),
+        (lambda: transfer(GOOD, GOOD, encoder(), start=255 * GOOD, **SMALL), "The start has values.*Divide by 255"),
+        (lambda: transfer(GOOD, GOOD, encoder(), start=(255 * GOOD).byte(), **SMALL), "The start is float"),
+        (lambda: transfer(GOOD, GOOD, encoder(), start=None, **SMALL), "The start is one image.*NoneType"),
+        (lambda: transfer(GOOD, GOOD, encoder(), **{**SMALL, "style_layers": "conv1_1"}), "tuple of names"),
+        (
+            lambda: transfer(GOOD, GOOD, encoder(), **{**SMALL, "style_layers": ()}),
+            "at least one layer.*reconstruct_con",
+        ),
+        (lambda: reconstruct_style(GOOD, encoder(), ()), "at least one layer"),
         (lambda: transfer((255 * GOOD).byte(), GOOD, encoder(), **SMALL), "255"),
         (lambda: transfer(GOOD * float("nan"), GOOD, encoder(), **SMALL), "nan"),
         (lambda: transfer(GOOD, GOOD, encoder(), **{**SMALL, "content_layer": "conv9_1"}), "layer named 'conv9_1'"),
