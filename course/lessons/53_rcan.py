@@ -449,10 +449,11 @@ show(fig, alt=alt)
 #
 # ## The run
 # The small RCAN learns from 19 other photographs: patches of 32×32, turned and mirrored
-# at random, halved, in batches of eight. As in the paper the network makes the whole
-# picture itself. Nothing is added to a bicubic one, so it starts from nothing and has
-# to find out first what bicubic knows. (Paper: patches of 96×96 from 800 photographs,
-# Adam at 0.0001, halved every 200,000 updates. Here: Adam under one cycle that peaks at
+# at random, halved, in batches of eight. (Halved last, so that both of a pair show the
+# same place.) As in the paper the network makes the whole picture itself. Nothing is
+# added to a bicubic one, so it starts from nothing and has to find out first what
+# bicubic knows. (Paper: patches of 96×96 from 800 photographs, Adam at 0.0001, halved
+# every 200,000 updates. Here: Adam under one cycle that peaks at
 # {record:rcan_photos.study.learning_rate}, for 400 updates.) An epoch in the figure is
 # 100 updates. Its PSNR is quick to take: from the middle 96×96 of the ten photographs,
 # so it is not quite the number on all 192×192 that comes below it.
