@@ -652,50 +652,88 @@ for context in (0, 32):
     gap = ((tiled - whole).abs().mean() / whole.abs().mean()).item()
     measured(f"context of {context:2} pixels: mean error, relative", gap)
 # %% [markdown]
-# ## Several classes
+# ## Scenes
+# Cells are grey, and of one kind. Here are photographs with garments before them, the
+# scenes of part 2, and their masks. Two classes at first, garment and background. The
+# test scenes are made of photographs and garments that no training scene has. Whatever
+# a network says must beat the answer that *everything* is background. Guess the mean
+# IoU of that answer.
+# %%
+from crashcourse.datasets import scenes
+from crashcourse.segmentation import class_iou, confusion_matrix, mean_iou
+
+look = {"size": 48, "objects": (1, 4), "sides": (0.3, 0.7), "clutter": (0, 0)}
+seen, unseen = scenes(160, seed=3, **look), scenes(80, seed=4, split="test", **look)
+kinds, kinds_unseen = (
+    torch.stack([scene.semantic for scene in some])  # (N, 48, 48): 0 to 5
+    for some in (seen, unseen)
+)
+labels, wanted = kinds.clamp(max=1), kinds_unseen.clamp(max=1)  # 1: a garment
+# %% tags=["guess"]
+print("everything is background, on the unseen scenes:")
+matrix = confusion_matrix(torch.zeros_like(wanted), wanted, 2)
+nothing = mean_iou(matrix)
+measured("pixels that are right", (wanted == 0).float().mean())
+measured("mean IoU", nothing)
+# %% [markdown]
+# Nearly four of five pixels are right, and the mean IoU is half of that: garments have
+# an IoU of 0, and they are one of two classes. To score, find garments.
+#
+# A padded U-Net with BatchNorm and three poolings, for 48×48. Garments are the rarer
+# class. This time that is what the weight is for: w_c is 1, and 2 on garments.
+# %%
+from crashcourse.segmentation import cross_entropy
+
+torch.manual_seed(0)
+padded = UNet(3, 2, widths=(8, 16, 32, 64), padded=True, batch_norm=True)
+inputs, weights = as_input(seen.images), 1 + labels.float()
+optimizer = torch.optim.Adam(padded.parameters())
+schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=200)
+for _ in range(10):
+    for batch in torch.randperm(160).split(8):
+        logits = padded(inputs[batch])  # (8, 2, 48, 48)
+        loss = cross_entropy(logits, labels[batch], weights=weights[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+# %%
+padded.eval()
+with torch.no_grad():
+    again, said = (padded(as_input(x.images)).argmax(1) for x in (seen, unseen))
+matrix = confusion_matrix(said, wanted, 2)
+for name, value in zip(("background", "garment"), class_iou(matrix), strict=True):
+    measured(f"IoU, {name:10}", value)
+claim("mean IoU on unseen scenes", mean_iou(matrix), at_least=0.52)
+measured("of all background", nothing)
+measured("on the scenes it has seen", mean_iou(confusion_matrix(again, labels, 2)))
+# %%
+image_grid(
+    [*(unseen.images[:5] / 255), *painted(wanted[:5]), *painted(said[:5])],
+    [*["unseen scene"] * 5, *["truth"] * 5, *["network"] * 5],
+    columns=5,
+    alt="Five unseen scenes, their garments, and what was found: blots in the right "
+    "places, too large and with rough edges, and a few specks of background.",
+)
+# %% [markdown]
+# The places are mostly right; the outlines are not, and some of the background is taken
+# for cloth. Cells look alike, garments and photographs do not: for these, 160 scenes
+# are few.
+#
+# ### Several classes
 # For more classes only the last layer changes. In scenes there are five kinds of
 # garment. With background that makes C + 1 = 6 channels, a softmax over them, and
 # cross-entropy.
 # %%
-from crashcourse.datasets import scenes
-from crashcourse.segmentation import cross_entropy
-
-few = scenes(4, seed=3, size=64, objects=(3, 6), sides=(0.25, 0.5), clutter=(0, 0))
-classes = torch.stack([scene.semantic for scene in few])  # (4, 64, 64): 0 to 5
 torch.manual_seed(0)
-several = UNet(3, 6, widths=(16, 32, 64), padded=True, batch_norm=True)
-inputs = as_input(few.images)  # (4, 3, 64, 64)
-logits = several(inputs)  # (4, 6, 64, 64)
-print(tuple(logits.shape), "for background,", ", ".join(few.classes))
-measured("cross-entropy before training", cross_entropy(logits, classes).item())
-print(f"of a network that knows nothing: ln 6 = {torch.tensor(6.0).log():.3f}")
+several = UNet(3, 6, widths=(8, 16, 32, 64), padded=True, batch_norm=True)
+with torch.no_grad():
+    logits = several(inputs[:8])  # (8, 6, 48, 48)
+print(tuple(logits.shape), "for background,", ", ".join(seen.classes))
+clueless = cross_entropy(torch.zeros_like(logits), kinds[:8])
+print(f"cross-entropy of six equal chances, ln 6: {clueless:.3f}")
 # %% [markdown]
-# To learn garments on photographs takes many scenes and more minutes than this lesson
-# has. A first check of any new network takes seconds, though: can it learn *one batch*
-# by heart? If not, output, labels or loss do not fit together.
-# %%
-optimizer = torch.optim.Adam(several.parameters(), lr=0.003)
-for _ in range(80):
-    loss = cross_entropy(several(inputs), classes)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-said = several.eval()(inputs).argmax(1)  # (4, 64, 64)
-# %%
-from crashcourse.segmentation import class_iou, confusion_matrix, mean_iou
-
-matrix = confusion_matrix(said, classes, 6)
-for name, value in zip(("background", *few.classes), class_iou(matrix), strict=True):
-    measured(f"IoU, {name:10}", value)
-claim("mean IoU on the four scenes it has seen", mean_iou(matrix), at_least=0.6)
-image_grid(
-    [*(few.images / 255), *painted(classes), *painted(said)],
-    [*["scene"] * 4, *["truth"] * 4, *["network"] * 4],
-    columns=4,
-    alt="Four scenes, the class of each pixel as a colour, and what the network says.",
-)
-# %% [markdown]
-# It can. Whether it has understood garments, four scenes cannot tell.
+# To tell a top from a dress takes more scenes and more minutes than this lesson has.
 #
 # ## Where it is used
 # **Medicine** took to U-Net at once, because its pictures are few, large and of one

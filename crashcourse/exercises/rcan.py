@@ -1,8 +1,8 @@
-"""Lesson 53, RCAN: channel attention, a block, a group and the count of a network's parameters to write.
+"""Lesson 53, RCAN: the pixel shuffle, channel attention, a block, a group and a count of parameters to write.
 
-Paper: Zhang et al., 2018, arXiv 1807.02758, equations 7 to 13. The mistakes are in
-`rcan_attention_mistakes.py`, `rcan_block_mistakes.py`, `rcan_group_mistakes.py` and `rcan_count_mistakes.py`, the
-questions in `rcan_questions.py`.
+Papers: Zhang et al., 2018, arXiv 1807.02758, equations 7 to 13; Shi et al., 2016, arXiv 1609.05158, equation 4. The
+mistakes are in `rcan_shuffle_mistakes.py`, `rcan_attention_mistakes.py`, `rcan_block_mistakes.py`,
+`rcan_group_mistakes.py` and `rcan_count_mistakes.py`, the questions in `rcan_questions.py`.
 """
 
 import torch
@@ -15,6 +15,26 @@ from crashcourse.exercises.rcan_block_mistakes import BLOCK_MISTAKES
 from crashcourse.exercises.rcan_count_mistakes import COUNT_MISTAKES
 from crashcourse.exercises.rcan_group_mistakes import GROUP_MISTAKES
 from crashcourse.exercises.rcan_questions import QUESTIONS
+from crashcourse.exercises.rcan_shuffle_mistakes import SHUFFLE_MISTAKES
+
+
+def shuffle_and_shave(maps: Tensor, scale: int, border: int) -> Tensor:
+    """Pixel shuffle, and a border cut off behind it.
+
+    Pixel (scale · i + a, scale · j + b) of colour c is what map c · scale² + a · scale + b holds at place (i, j).
+
+    Args:
+        maps: (N, C · scale², H, W) float.
+        scale: how many times larger the image is than a map.
+        border: pixels of the *image* that are left out on every side, 0 or more.
+
+    Returns:
+        (N, C, scale · H - 2 · border, scale · W - 2 · border) float.
+    """
+    n, channels, height, width = maps.shape
+    parts = maps.reshape(n, channels // scale**2, scale, scale, height, width)  # (N, C, a, b, i, j)
+    image = parts.permute(0, 1, 4, 2, 5, 3).reshape(n, -1, scale * height, scale * width)
+    return image[..., border : scale * height - border, border : scale * width - border]
 
 
 class Attention(nn.Module):
@@ -109,6 +129,17 @@ def rcan_size(groups: int, blocks: int, width: int, reduction: int = 16) -> int:
     return head + body + tail
 
 
+def _shuffle_cases(seed: int) -> list[Case]:
+    counted = torch.arange(1.0, 9.0).view(1, 4, 1, 2) + seed % 5
+    return [
+        Case((counted, 2, 0), label="four maps of 1×2, no border"),
+        Case((torch.randn(2, 12, 5, 6), 2, 2), label="a border of 2 at scale 2, as papers leave it out"),
+        Case((torch.randn(2, 12, 7, 8), 2, 3), label="a border of 3, which 2 does not divide"),
+        Case((torch.randn(1, 36, 4, 5), 3, 1), label="scale 3, four colours, a border of 1"),
+        Case((torch.randn(1, 4, 12, 11), 2, 5), label="one colour, a border of 5"),
+    ]
+
+
 def _maps(n: int, c: int, h: int, w: int) -> Tensor:
     """Maps whose channels differ in their means, so that the gates have something to go by."""
     return 2 * torch.randn(n, c, 1, 1) + torch.randn(n, c, h, w)
@@ -154,6 +185,22 @@ def _size_cases(seed: int) -> list[Case]:
 
 
 EXERCISES = [
+    FunctionExercise(
+        name="restoration.shuffle_and_shave",
+        title="Pixel shuffle, and a border cut off",
+        lesson=53,
+        reference=shuffle_and_shave,
+        cases=_shuffle_cases,
+        hints=(
+            "Cut the channels into colour, row and column of the small square. Which of them belongs behind which "
+            "place in the image? And is the border counted in pixels of the maps, or of the image?",
+            "reshape to (N, C, scale, scale, H, W), permute to (N, C, H, scale, W, scale), reshape to (N, C, "
+            "scale · H, scale · W). Then keep rows and columns from border to side - border.",
+            "parts = maps.reshape(n, -1, scale, scale, height, width); image = parts.permute(0, 1, 4, 2, 5, "
+            "3).reshape(...); return image[..., border : scale * height - border, border : scale * width - border].",
+        ),
+        wrong=SHUFFLE_MISTAKES,
+    ),
     ModuleExercise(
         name="restoration.channel_attention",
         title="Channel attention",

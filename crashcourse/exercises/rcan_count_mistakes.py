@@ -1,5 +1,4 @@
-"""Lesson 53, RCAN: what people get wrong when they count its parameters, each as code that behaves so, with its "
-"hint."""
+"""Lesson 53, RCAN: what people get wrong when they count its parameters, each as code that behaves so."""
 
 from collections.abc import Callable
 from functools import partial

@@ -2,13 +2,34 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from crashcourse.exercises.rcan import Attention, Block, Group, rcan_size
+from crashcourse.exercises import catalogue
+from crashcourse.exercises.rcan import Attention, Block, Group, rcan_size, shuffle_and_shave
 from crashcourse.exercises.rcan_questions import QUESTIONS, SEES
 from crashcourse.inspection import count_parameters
 from crashcourse.restoration import RCAN, ChannelAttention, gates_of, rcan
 from crashcourse.restoration.rcan import RCAB, ResidualGroup
+
+
+@pytest.mark.parametrize(("scale", "border"), [(2, 0), (2, 3), (3, 2), (4, 4)])
+def test_the_shuffle_is_torchs_and_the_border_is_the_images(scale: int, border: int) -> None:
+    """The right answer lays maps out otherwise than `nn.PixelShuffle`, or counts the border in pixels of the maps."""
+    maps = torch.randn(2, 3 * scale**2, 5, 6)
+    whole = nn.PixelShuffle(scale)(maps)
+    inside = whole[..., border : 5 * scale - border, border : 6 * scale - border]
+    assert torch.equal(shuffle_and_shave(maps, scale, border), inside)
+
+
+def test_a_crop_before_the_shuffle_is_known() -> None:
+    """The mistake that the papers' protocol invites gets no hint of its own: a border `scale` times too wide."""
+
+    def cropped_first(maps: Tensor, scale: int, border: int) -> Tensor:
+        return nn.PixelShuffle(scale)(maps[..., border : maps.shape[2] - border, border : maps.shape[3] - border])
+
+    report = catalogue()["restoration.shuffle_and_shave"].check(cropped_first, seed=0)
+    assert report.matched == "crop_before_shuffle"
+    assert "Shuffle first, then cut" in report.hint
 
 
 def same(ours: nn.Module, theirs: nn.Module) -> None:
