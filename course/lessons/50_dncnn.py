@@ -806,7 +806,7 @@ image_grid(
     [close(image) for image in (*pictures, clean["camera"])],
     ["noisy", "your minute", "an evening", "truth"],
     columns=4,
-    alt="The tripod is blurred after a minute's training, and clearer after an evening's.",
+    alt="The tripod: noisy, after a minute of training, after an evening, as it is.",
 )
 # %% [markdown]
 # BM3D has {record:yardsticks_photos.study.bm3d.psnr:.2f} dB on the same squares and the
