@@ -113,18 +113,22 @@ four = torch.tensor([1.0, 2, 3, 4]).view(1, 4, 1, 1)  # four maps of one pixel
 print(nn.PixelShuffle(2)(four)[0])  # (1, 2, 2): one map of 2×2
 # %% [markdown]
 # For three colours it takes 12 maps, the first four for red. And a score leaves out a
-# border of the *image*: where is it cut off, before the shuffle or behind it?
+# border of the *image*: where is it cut off, before the shuffle or behind it? A border
+# of 3 pixels, at a scale of 2, gives the answer.
 #
-# **Exercise 1** (7 minutes). Write the shuffle for any factor, and the cut.
+# **Exercise 1** (7 minutes). Write both: the shuffle for any scale, from `reshape` and
+# `permute` in place of `nn.PixelShuffle`, and the cut.
 # %% exercise="restoration.shuffle_and_shave"
 # %% [markdown]
-# Take bicubic and truth apart into maps, the way back. Yours puts them together, less
-# 2 pixels on each side. Is the PSNR of what is left that of the protocol?
+# Before the shuffle only borders of 0, 2, 4 pixels could be cut off, so it must be
+# behind it. `nn.PixelUnshuffle` takes an image apart into maps; `shuffle_and_shave`
+# (yours, once it passes) puts it together, less a border. Is it the same picture, and
+# the PSNR that of the protocol?
 # %%
 apart_in_maps = nn.PixelUnshuffle(2)  # (1, 3, 192, 192) -> (1, 12, 96, 96)
 inner_guess = shuffle_and_shave(apart_in_maps(guess), 2, 2)  # (1, 3, 188, 188)
 inner_truth = shuffle_and_shave(apart_in_maps(truth), 2, 2)
-print("what is left:", tuple(inner_truth.shape))
+print("the same picture:", torch.equal(inner_truth, truth[..., 2:-2, 2:-2]))
 same = torch.allclose(psnr(inner_guess, inner_truth, on="y"), protocol)
 print("the protocol's PSNR:", same)
 # %% [markdown]

@@ -21,7 +21,8 @@ from crashcourse.exercises.rcan_shuffle_mistakes import SHUFFLE_MISTAKES
 def shuffle_and_shave(maps: Tensor, scale: int, border: int) -> Tensor:
     """Pixel shuffle, and a border cut off behind it.
 
-    Pixel (scale · i + a, scale · j + b) of colour c is what map c · scale² + a · scale + b holds at place (i, j).
+    Map c · scale² + a · scale + b holds, at row i and column j, the pixel of colour c in row scale · i + a and column
+    scale · j + b of the image; a and b, from 0 to scale - 1, are row and column in a small square.
 
     Args:
         maps: (N, C · scale², H, W) float.
@@ -192,8 +193,8 @@ EXERCISES = [
         reference=shuffle_and_shave,
         cases=_shuffle_cases,
         hints=(
-            "Cut the channels into colour, row and column of the small square. Which of them belongs behind which "
-            "place in the image? And is the border counted in pixels of the maps, or of the image?",
+            "Cut the channels into colour, row and column of the small square: c, a, b. Behind which of i and j does a "
+            "belong in the image, behind which b? And is the border counted in pixels of the maps, or of the image?",
             "reshape to (N, C, scale, scale, H, W), permute to (N, C, H, scale, W, scale), reshape to (N, C, "
             "scale · H, scale · W). Then keep rows and columns from border to side - border.",
             "parts = maps.reshape(n, -1, scale, scale, height, width); image = parts.permute(0, 1, 4, 2, 5, "

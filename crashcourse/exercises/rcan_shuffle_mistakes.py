@@ -54,17 +54,87 @@ def _whole(image: Tensor, scale: int, border: int) -> Tensor:
 SHUFFLE_MISTAKES = {
     "crop_before_shuffle": (
         partial(_result, before=lambda maps, scale, border: _cut(maps, border), cut=_whole),
-        "You cut the maps before the shuffle. There a pixel stands for scale · scale of the image, so that you lose "
-        "`scale` times too much on every side. Shuffle first, then cut: `border` counts pixels of the image.",
+        "Each side loses `scale` times too much: you cut the maps before the shuffle, where a pixel stands for "
+        "scale · scale of the image, or you cut border · scale behind it. `border` counts pixels of the image.",
     ),
     "rounded_before_shuffle": (
         partial(_result, before=lambda maps, scale, border: _cut(maps, border // scale), cut=_whole),
         "You cut border // scale pixels off the maps. Before the shuffle only multiples of `scale` can be cut off; the "
         "border may be any number. Shuffle first, then cut.",
     ),
+    "slice_before_shuffle": (
+        partial(_result, before=lambda maps, scale, border: maps[..., border:-border, border:-border], cut=_whole),
+        "You cut the maps before the shuffle, and with border = 0 your slice border:-border is empty. Shuffle first; "
+        "then keep what lies from border to the side less border.",
+    ),
+    "lower_right_slice": (
+        partial(_result, cut=lambda image, scale, border: image[..., :-border, :-border]),
+        "Your slice :-border is empty where border = 0, and it cuts below and on the right only. End it at the side "
+        "less the border, and begin it at the border.",
+    ),
     "both": (
         partial(_result, before=lambda maps, scale, border: _cut(maps, border)),
         "You cut twice, before the shuffle and behind it. Once, behind it.",
+    ),
+    "border_of_2": (
+        partial(_result, cut=lambda image, scale, border: _cut(image, 2)),
+        "You always cut 2 pixels off. Use `border`.",
+    ),
+    "twice_the_border": (
+        partial(_result, cut=lambda image, scale, border: _cut(image, 2 * border)),
+        "You cut 2 · border pixels off each side, also where the scale is 3. `border` is what one side loses.",
+    ),
+    "border_halved": (
+        partial(_result, cut=lambda image, scale, border: _cut(image, border // 2)),
+        "You cut border // 2 pixels off each side. `border` is what one side loses.",
+    ),
+    "all_above_and_left": (
+        partial(_result, cut=lambda image, scale, border: image[..., 2 * border :, 2 * border :]),
+        "The size is right, but you cut twice the border above and on the left, and nothing on the other sides.",
+    ),
+    "all_below_and_right": (
+        partial(
+            _result,
+            cut=lambda image, scale, border: image[..., : image.shape[2] - 2 * border, : image.shape[3] - 2 * border],
+        ),
+        "The size is right, but you cut twice the border below and on the right, and nothing on the other sides.",
+    ),
+    "one_too_many": (
+        partial(
+            _result,
+            cut=lambda image, scale, border: image[
+                ..., border : image.shape[2] - border - 1, border : image.shape[3] - border - 1
+            ],
+        ),
+        "Below and on the right you cut one row and one column too many: a slice leaves its end out by itself.",
+    ),
+    "height_for_width": (
+        partial(
+            _result,
+            cut=lambda image, scale, border: image[
+                ..., border : image.shape[2] - border, border : image.shape[2] - border
+            ],
+        ),
+        "You end the columns where the rows end. Columns end at the width less the border.",
+    ),
+    "width_for_height": (
+        partial(
+            _result,
+            cut=lambda image, scale, border: image[
+                ..., border : image.shape[3] - border, border : image.shape[3] - border
+            ],
+        ),
+        "You end the rows where the columns end. Rows end at the height less the border.",
+    ),
+    "size_of_maps": (
+        lambda maps, scale, border: F.pixel_shuffle(maps, scale)[
+            ..., border : maps.shape[2] - border, border : maps.shape[3] - border
+        ],
+        "You end at the height and width of the maps. The image is `scale` times as large.",
+    ),
+    "border_added": (
+        partial(_result, cut=lambda image, scale, border: F.pad(image, (border,) * 4)),
+        "You add a border of zeros. It is to be cut off: the result is smaller than the image.",
     ),
     "border_is_scale": (
         partial(_result, cut=lambda image, scale, border: _cut(image, scale)),
@@ -123,13 +193,13 @@ SHUFFLE_MISTAKES = {
     ),
     "square_by_square": (
         partial(_result, shuffle=partial(_arranged, split=("c", "a", "b"), order="caibj")),
-        "Your maps lie beside each other as whole pictures. The pixels of one place belong together: in the shape the "
-        "place comes before the place in the square.",
+        "Your maps lie beside each other as whole pictures. The pixels of one small square belong together: behind "
+        "each row i of the maps comes a, the row in the square, and behind each column j comes b.",
     ),
     "only_reshaped": (
         partial(_result, shuffle=partial(_arranged, split=("c", "a", "b"), order="cabij")),
-        "A reshape alone keeps the numbers in their order in memory, and mixes up rows and columns. Between view and "
-        "reshape there must be a permute.",
+        "A reshape alone keeps the numbers in their order in memory, and mixes up rows and columns. Between the two "
+        "reshapes there must be a permute.",
     ),
     "image_transposed": (
         lambda maps, scale, border: _result(maps, scale, border).transpose(2, 3),
@@ -139,6 +209,32 @@ SHUFFLE_MISTAKES = {
         partial(_result, shuffle=partial(_arranged, split=("c", "a", "b"), order="ciabj")),
         "The columns are in the wrong order: within a row, each place is followed by its own columns of the square, "
         "so the shape ends in W, scale.",
+    ),
+    "rows_split": (
+        partial(_result, shuffle=partial(_arranged, split=("c", "a", "b"), order="caijb")),
+        "The rows are in the wrong order: each row of the maps is followed by its own rows of the square, so the shape "
+        "begins N, C, H, scale.",
+    ),
+    "maps_last": (
+        partial(
+            _result,
+            shuffle=lambda maps, scale: (
+                maps.reshape(len(maps), maps.shape[1] // scale**2, *maps.shape[2:], scale, scale)
+                .permute(0, 1, 2, 4, 3, 5)
+                .reshape(len(maps), -1, scale * maps.shape[2], scale * maps.shape[3])
+            ),
+        ),
+        "You reshape to (N, C, H, W, scale, scale): a reshape keeps the order in memory, where the maps come before "
+        "their rows and columns. Reshape to (N, C, scale, scale, H, W); a permute then moves the dimensions.",
+    ),
+    "three_colours": (
+        partial(
+            _result,
+            shuffle=lambda maps, scale: F.pixel_shuffle(
+                maps.reshape(len(maps), 3, scale, scale, *maps.shape[2:]).flatten(1, 3), scale
+            ),
+        ),
+        "You take three colours for granted. Their number is that of the maps, divided by scale · scale.",
     ),
     "repeated": (
         partial(
