@@ -29,7 +29,7 @@ def test_a_crop_before_the_shuffle_is_known() -> None:
 
     report = catalogue()["restoration.shuffle_and_shave"].check(cropped_first, seed=0)
     assert report.matched == "crop_before_shuffle"
-    assert "Shuffle first, then cut" in report.hint
+    assert "cut the maps before the shuffle" in report.hint
 
 
 def same(ours: nn.Module, theirs: nn.Module) -> None:
