@@ -797,8 +797,10 @@ from crashcourse.recipes import load_weights
 
 evening = dncnn_s()
 load_weights(evening, records_dir() / "dncnn_evening.gpu.safetensors")
-found = score(evening.eval(), test)
-claim("PSNR with its weights, σ = 25", mean_scores(found)["psnr"], at_least=30.1)
+found = mean_scores(score(evening.eval(), test))["psnr"]
+bm3d = load_record("yardsticks_photos", "study").field("bm3d.psnr")
+claim("PSNR with its weights, σ = 25", found, at_least=30.3)
+claim("ahead of BM3D, same squares and noise", found - bm3d, at_least=0.3, unit="dB")
 # %%
 with torch.no_grad():
     pictures = [noisy["camera"], model(noisy["camera"]), evening(noisy["camera"])]
@@ -809,8 +811,11 @@ image_grid(
     alt="The tripod: noisy, after a minute of training, after an evening, as it is.",
 )
 # %% [markdown]
-# BM3D has {record:yardsticks_photos.study.bm3d.psnr:.2f} dB on the same squares and the
-# same noise.
+# So a network of 2016, 19 photographs and two hours of one core pass what was best
+# before. In the paper DnCNN-S is 0.66 dB ahead of BM3D at σ = 25, on other photographs,
+# with 25 times as many patches of 400 images. At σ = 50, which it never saw, it is as
+# lost as your small one: {record:dncnn_evening.gpu.residual.psnr_50:.1f} dB, where BM3D,
+# which is told, has {record:yardsticks_photos.study.bm3d.psnr_50:.1f}.
 # %% [markdown]
 # ## What changed since
 # IRCNN (Zhang et al., 2017) put 25 such denoisers, one for each level, *inside* an
