@@ -814,8 +814,8 @@ image_grid(
 # So a network of 2016, 19 photographs and two hours of one core pass what was best
 # before. In the paper DnCNN-S is 0.66 dB ahead of BM3D at σ = 25, on other photographs,
 # with 25 times as many patches of 400 images. At σ = 50, which it never saw, it is as
-# lost as your small one: {record:dncnn_evening.gpu.residual.psnr_50:.1f} dB, where BM3D,
-# which is told, has {record:yardsticks_photos.study.bm3d.psnr_50:.1f}.
+# lost as your small one: {record:dncnn_evening.gpu.residual.psnr_50:.1f} dB, where
+# BM3D, which is told, has {record:yardsticks_photos.study.bm3d.psnr_50:.1f}.
 # %% [markdown]
 # ## What changed since
 # IRCNN (Zhang et al., 2017) put 25 such denoisers, one for each level, *inside* an
