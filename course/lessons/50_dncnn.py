@@ -808,7 +808,7 @@ image_grid(
     [close(image) for image in (*pictures, clean["camera"])],
     ["noisy", "your minute", "an evening", "truth"],
     columns=4,
-    alt="A man at a camera: noisy, after a minute of training, after an evening, clean.",
+    alt="A man at a camera: noisy, after a minute and an evening of training, clean.",
 )
 # %% [markdown]
 # So a network of 2016, 19 photographs and two hours of one core pass what was best
