@@ -744,7 +744,7 @@ print(tuple(logits.shape), "for background,", ", ".join(seen.classes))
 clueless = cross_entropy(torch.zeros_like(logits), kinds[:8])
 print(f"cross-entropy of six equal chances, ln 6: {clueless:.3f}")
 # %% [markdown]
-# To tell a top from a dress is left to lesson 24, which gives it more minutes.
+# To tell a top from a dress is harder than to find cloth: lesson 24 has tried.
 #
 # ## Where it is used
 # **Medicine** took to U-Net at once, because its pictures are few, large and of one

@@ -9,8 +9,7 @@ programs do not lengthen; a ratio is the median over the turns. That of `nms` an
 import contextlib
 import io
 import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -18,6 +17,7 @@ import torchvision.ops
 from torch import Tensor
 
 from crashcourse.detection import batched_nms, nms
+from tests.benchmarks.processor import seconds
 from tests.detection.coco import evaluation, made, scored
 
 BOXES = 10_000
@@ -26,25 +26,11 @@ FIELDS = {"sparse": (3000, 50), "usual": (1000, 100), "crowded": (1000, 500)}
 IMAGES = {"few": (5, 6, 12), "many": (20, 8, 30)}  # classes, most objects, most detections of an image
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def random_boxes(side: float, largest: float) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     corner = torch.rand(BOXES, 2, generator=generator) * side
     size = 1 + torch.rand(BOXES, 2, generator=generator) * (largest - 1)
     return torch.cat([corner, corner + size], 1), torch.rand(BOXES, generator=generator)
-
-
-def seconds(run: Callable[[], object]) -> float:
-    start = time.process_time()
-    run()
-    return time.process_time() - start
 
 
 def raced(benchmark, ours: Callable[[], object], theirs: Callable[[], object], turns: int) -> float:

@@ -8,33 +8,19 @@ programs do not lengthen; a ratio is the median over the turns.
 
 import importlib
 import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from crashcourse.restoration import RCAN, DnCNN, psnr, ssim, tiled
+from tests.benchmarks.processor import seconds
 
 BOUNDS = {"psnr": 4.0, "ssim": 1.25}
 """How much longer ours may take. PSNR is a few passes over the images, and the check of their range is another one."""
 
 LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def seconds(run: Callable[[], object]) -> float:
-    start = time.process_time()
-    run()
-    return time.process_time() - start
 
 
 def raced(benchmark, ours: Callable[[], object], theirs: Callable[[], object], turns: int) -> float:

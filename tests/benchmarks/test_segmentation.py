@@ -7,33 +7,18 @@ programs do not lengthen; the ratio is the median over the turns.
 """
 
 import statistics
-import time
-from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 
 from crashcourse.inspection import count_macs
 from crashcourse.segmentation import mirror_pad, overlap_tile, small_unet
+from tests.benchmarks.processor import seconds
 
 BOUND = 1.5
 """How much longer tiles may take than their multiply-adds say. First layers, which see most of a window's margin, have
 few channels: they take more of the time than of the work."""
 TURNS = 7
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def seconds(run: Callable[[], object]) -> float:
-    start = time.process_time()
-    run()
-    return time.process_time() - start
 
 
 @pytest.mark.parametrize("tile", [64, 128])
